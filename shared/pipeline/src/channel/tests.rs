@@ -1,0 +1,261 @@
+//! A channel against a sorted set that is filtered anew each time.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{DetectorConfig, VerdictConfig};
+
+const WINDOW: Span = Span(10);
+const OUT_OF_ORDERNESS: Span = Span(4);
+const ROOM: usize = 12;
+/// Times in these tests are nanoseconds after it.
+const ORIGIN: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+fn class() -> (ClassConfig, ChannelConfig) {
+    let class = ClassConfig {
+        name: "pump".into(),
+        channels: Vec::new(),
+        window: WINDOW,
+        out_of_orderness: OUT_OF_ORDERNESS,
+        frame_wait: WINDOW,
+        idle_timeout: Span(30),
+        max_future_skew: Span(5),
+        max_window_readings: ROOM,
+        detectors: DetectorConfig {
+            robust_z: None,
+            ewma: None,
+            flatline: None,
+            relearn_after: 0,
+        },
+        verdict: VerdictConfig {
+            enter_after: 1,
+            exit_below: 1.0,
+            exit_after: 1,
+            cooldown: Span::ZERO,
+            contributions: 0,
+        },
+    };
+    let channel = ChannelConfig {
+        name: "flow".into(),
+        unit: None,
+        min: -100.0,
+        max: 100.0,
+        resolution: 0.0,
+        detect: true,
+    };
+    (class, channel)
+}
+
+fn at(offset: i64) -> Timestamp {
+    ORIGIN + Span(offset)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// A reading of this time and value.
+    Take(i64, i32),
+    /// Everything that is due.
+    CloseDue,
+    /// One window, due or not, as on idling.
+    CloseOne,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0..60_i64, -2..3_i32).prop_map(|(time, value)| Step::Take(time, value)),
+        3 => Just(Step::CloseDue),
+        1 => Just(Step::CloseOne),
+    ]
+}
+
+/// What a channel means: the distinct readings, and an instant before which all is closed.
+#[derive(Default)]
+struct Naive {
+    /// By time and value, with the window's number.
+    held: BTreeMap<(i64, i32), i64>,
+    newest: Option<i64>,
+    closed: i64,
+}
+
+impl Naive {
+    /// Windows before this number are over.
+    fn over(&self) -> i64 {
+        let by_watermark = self
+            .newest
+            .map_or(i64::MIN, |t| (t - OUT_OF_ORDERNESS.0).div_euclid(WINDOW.0));
+        by_watermark.max(self.closed)
+    }
+
+    fn take(&mut self, time: i64, value: i32) -> Result<(), ReadingFate> {
+        let number = time.div_euclid(WINDOW.0);
+        if number < self.over() {
+            return Err(ReadingFate::Late);
+        }
+        if self.held.contains_key(&(time, value)) {
+            return Err(ReadingFate::Duplicate);
+        }
+        self.newest = self.newest.max(Some(time));
+        if self.held.len() == ROOM {
+            return Err(ReadingFate::RejectedWindowFull);
+        }
+        self.held.insert((time, value), number);
+        Ok(())
+    }
+
+    fn is_due(&self) -> bool {
+        self.held.values().any(|number| *number < self.over())
+    }
+
+    /// (start, count, first value, last value) of the earliest window.
+    fn close(&mut self) -> Option<(i64, u64, i32, i32)> {
+        let number = *self.held.values().min()?;
+        let inside: Vec<_> = self
+            .held
+            .extract_if(.., |_, n| *n == number)
+            .map(|(key, _)| key)
+            .collect();
+        self.closed = number + 1;
+        let (first, last) = (inside.first()?, inside.last()?);
+        Some((number * WINDOW.0, inside.len() as u64, first.1, last.1))
+    }
+}
+
+fn closed(channel: &mut Channel) -> Option<(i64, u64, i32, i32)> {
+    let window = channel.close_earliest(WINDOW)?;
+    let features = window.features;
+    let start = (window.start - ORIGIN).0;
+    Some((
+        start,
+        features.count,
+        features.first as i32,
+        features.last as i32,
+    ))
+}
+
+proptest! {
+    #[test]
+    fn a_channel_is_a_sorted_set_with_windows(steps in prop::collection::vec(step(), 0..120)) {
+        let (class, config) = class();
+        let (mut channel, mut naive) = (Channel::default(), Naive::default());
+        for step in steps {
+            match step {
+                Step::Take(time, value) => {
+                    let reading = Reading { time: at(time), value: f64::from(value), channel: 0 };
+                    prop_assert_eq!(
+                        channel.take(&reading, at(1000), &class, &config),
+                        naive.take(time, value)
+                    );
+                }
+                Step::CloseDue => {
+                    while channel.is_due(OUT_OF_ORDERNESS) {
+                        prop_assert!(naive.is_due());
+                        prop_assert_eq!(closed(&mut channel), naive.close());
+                    }
+                    prop_assert!(!naive.is_due());
+                }
+                Step::CloseOne => prop_assert_eq!(closed(&mut channel), naive.close()),
+            }
+            prop_assert_eq!(channel.held(), naive.held.len());
+            prop_assert_eq!(channel.has_open_window(), !naive.held.is_empty());
+        }
+    }
+}
+
+/// Offers a reading at the origin's own time and says what became of it.
+fn offer(time: Timestamp, value: f64, now: Timestamp) -> Result<(), ReadingFate> {
+    let (class, config) = class();
+    let reading = Reading {
+        time,
+        value,
+        channel: 0,
+    };
+    Channel::default().take(&reading, now, &class, &config)
+}
+
+#[test]
+fn values_outside_the_plausible_are_rejected_and_its_ends_are_not() {
+    for value in [-100.0, 100.0, 0.0] {
+        assert_eq!(offer(at(0), value, at(0)), Ok(()), "{value}");
+    }
+    for value in [-100.1, 100.1, 1e300] {
+        assert_eq!(
+            offer(at(0), value, at(0)),
+            Err(ReadingFate::RejectedRange),
+            "{value}"
+        );
+    }
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        assert_eq!(
+            offer(at(0), value, at(0)),
+            Err(ReadingFate::RejectedNotFinite),
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn times_outside_the_plausible_are_rejected_and_its_ends_are_not() {
+    let nanosecond = Span(1);
+    let year_2000 = Timestamp::YEAR_2000;
+    for (time, now, expected) in [
+        (at(5), at(0), Ok(())),
+        (at(6), at(0), Err(ReadingFate::RejectedFuture)),
+        (year_2000, at(0), Ok(())),
+        (
+            year_2000 - nanosecond,
+            at(0),
+            Err(ReadingFate::RejectedPast),
+        ),
+        (Timestamp::MIN, at(0), Err(ReadingFate::RejectedPast)),
+        (Timestamp::MAX - WINDOW, Timestamp::MAX, Ok(())),
+        (
+            Timestamp::MAX,
+            Timestamp::MAX,
+            Err(ReadingFate::RejectedFuture),
+        ),
+    ] {
+        assert_eq!(offer(time, 1.0, now), expected, "{time:?} at {now:?}");
+    }
+}
+
+#[test]
+fn a_value_too_large_to_square_is_rejected_even_without_limits() {
+    let (class, mut config) = class();
+    (config.min, config.max) = (f64::NEG_INFINITY, f64::INFINITY);
+    let mut channel = Channel::default();
+    let mut take = |time, value| {
+        let reading = Reading {
+            time: at(time),
+            value,
+            channel: 0,
+        };
+        channel.take(&reading, at(100), &class, &config)
+    };
+    assert_eq!(take(0, 1e100), Ok(()));
+    assert_eq!(take(1, -1e100), Ok(()));
+    assert_eq!(take(2, 1.1e100), Err(ReadingFate::RejectedRange));
+    assert_eq!(take(2, -f64::MAX), Err(ReadingFate::RejectedRange));
+    let features = channel.close_earliest(WINDOW).unwrap().features;
+    for feature in crate::feature::Feature::ALL {
+        assert!(feature.of(&features).is_finite(), "{feature}");
+    }
+}
+
+#[test]
+fn negative_zero_is_zero_and_leaves_no_trace() {
+    let (class, config) = class();
+    let reading = |value| Reading {
+        time: at(0),
+        value,
+        channel: 0,
+    };
+    for order in [[0.0, -0.0], [-0.0, 0.0]] {
+        let mut channel = Channel::default();
+        let fates = order.map(|value| channel.take(&reading(value), at(0), &class, &config));
+        assert_eq!(fates, [Ok(()), Err(ReadingFate::Duplicate)]);
+        let last = channel.close_earliest(WINDOW).unwrap().features.last;
+        assert!(last.is_sign_positive(), "{order:?}");
+    }
+}

@@ -1,0 +1,262 @@
+//! What a device wants done. The shell gives these their identity, stores and forwards them.
+
+use eyot_signal::Summary;
+
+use crate::feature::Feature;
+use crate::reading::ChannelIndex;
+use crate::scorer::ModelId;
+use crate::time::{Span, Timestamp};
+
+/// An effect with its place in the device's dense numbering: n is followed by n + 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Numbered {
+    /// The device's effect number.
+    pub number: u64,
+    /// What to do.
+    pub effect: Effect,
+}
+
+/// What a device's state machine returns.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// A window is complete and scored.
+    Window(Box<WindowSummary>),
+    /// The verdict changed in a way someone should hear of.
+    Alert(Box<Alert>),
+}
+
+/// One scored window of a device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowSummary {
+    /// Start of the window, inclusive.
+    pub start: Timestamp,
+    /// End of the window, exclusive.
+    pub end: Timestamp,
+    /// What ended it.
+    pub closed_by: ClosedBy,
+    /// Features of every channel that had readings in it.
+    pub channels: Vec<ChannelSummary>,
+    /// Gateway time at which it was scored, or recorded without a score.
+    pub scored_at: Timestamp,
+    /// Event time of the oldest reading in it.
+    pub oldest: Timestamp,
+    /// Event time of the newest reading in it.
+    pub newest: Timestamp,
+    /// The scores and what came of them; `None` for a straggler, of which nobody was asked.
+    pub score: Option<Score>,
+    /// The device's verdict after this window.
+    pub verdict: Verdict,
+}
+
+impl WindowSummary {
+    /// Age of the oldest reading that the score was made of, at scoring.
+    #[must_use]
+    pub fn age_of_oldest(&self) -> Span {
+        self.scored_at - self.oldest
+    }
+}
+
+/// What ended a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// Every channel's watermark passed its end, or the frame wait ran out.
+    Watermark,
+    /// A channel fell silent for the idle timeout.
+    Idle,
+    /// The agent was asked to stop.
+    Shutdown,
+    /// It closed after the device's window had been scored without it, and was not scored.
+    Straggler,
+}
+
+impl ClosedBy {
+    /// The name used in records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Watermark => "watermark",
+            Self::Idle => "idle",
+            Self::Shutdown => "shutdown",
+            Self::Straggler => "straggler",
+        }
+    }
+}
+
+/// A channel's part of a window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelSummary {
+    /// Which channel.
+    pub channel: ChannelIndex,
+    /// Its features.
+    pub features: Summary,
+}
+
+/// The scores of one window. Each is relative to its threshold: 1 and above is anomalous.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Score {
+    /// The larger of the two parts below; `None` if neither spoke.
+    pub fused: Option<f64>,
+    /// The statistical detectors' largest score, once one is past its warm-up.
+    pub statistical: Option<f64>,
+    /// The model's score, or why there is none.
+    pub model: ModelScore,
+    /// What the fused score is made of, largest first; shares add up to 1 or the list is empty.
+    pub contributions: Vec<Contribution>,
+}
+
+/// A model's part in a score.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModelScore {
+    /// The class has no model.
+    None,
+    /// It spoke.
+    Scored {
+        /// Which model.
+        model: ModelId,
+        /// Mean squared residual over threshold.
+        score: f64,
+    },
+    /// It could not: the statistical detectors carry on alone.
+    Degraded {
+        /// Which model.
+        model: ModelId,
+        /// Why.
+        reason: DegradedReason,
+    },
+}
+
+/// Why a model gave no score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DegradedReason {
+    /// A channel that it needs had no readings in the window.
+    MissingInput,
+    /// The device's own residual is still being learnt.
+    WarmingUp,
+    /// The runtime returned an error.
+    InferenceFailed,
+    /// The output was not a finite number.
+    NotFinite,
+}
+
+impl DegradedReason {
+    /// The name used in records and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MissingInput => "missing_input",
+            Self::WarmingUp => "warming_up",
+            Self::InferenceFailed => "inference_failed",
+            Self::NotFinite => "not_finite",
+        }
+    }
+}
+
+/// How much one feature of one channel speaks for an anomaly.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contribution {
+    /// The channel.
+    pub channel: ChannelIndex,
+    /// The feature.
+    pub feature: Feature,
+    /// The loudest detector on it.
+    pub detector: Detector,
+    /// That detector's score, relative to its threshold.
+    pub score: f64,
+    /// Part of the whole, in [0, 1].
+    pub share: f64,
+    /// What was seen.
+    pub value: f64,
+    /// What was expected.
+    pub expected: f64,
+}
+
+/// Who said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detector {
+    /// Robust z-score.
+    RobustZ,
+    /// EWMA control chart.
+    Ewma,
+    /// A channel that has stopped moving.
+    Flatline,
+    /// The model.
+    Model,
+}
+
+impl Detector {
+    /// The name used in configurations and records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RobustZ => "robust_z",
+            Self::Ewma => "ewma",
+            Self::Flatline => "flatline",
+            Self::Model => "model",
+        }
+    }
+}
+
+/// What the agent thinks of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verdict {
+    /// No detector is past its warm-up.
+    #[default]
+    Unknown,
+    /// Nothing unusual.
+    Normal,
+    /// An alert is open.
+    Anomalous,
+}
+
+impl Verdict {
+    /// The name used in records and on the page.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Normal => "normal",
+            Self::Anomalous => "anomalous",
+        }
+    }
+}
+
+/// A change of verdict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alert {
+    /// Raised or cleared.
+    pub state: AlertState,
+    /// Effect number of the alert that this one clears; its own when raised.
+    pub episode: u64,
+    /// End of the window that decided it: the alert's event time.
+    pub time: Timestamp,
+    /// Start of the first anomalous window of the episode.
+    pub since: Timestamp,
+    /// Gateway time at which it was decided.
+    pub decided_at: Timestamp,
+    /// Event time of the oldest reading in the deciding window.
+    pub oldest: Timestamp,
+    /// Score of the deciding window.
+    pub score: Score,
+    /// Largest fused score of the episode so far.
+    pub peak: f64,
+}
+
+/// Whether an alert opens or closes an episode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertState {
+    /// The device has become anomalous.
+    Raised,
+    /// It is normal again.
+    Cleared,
+}
+
+impl AlertState {
+    /// The name used in records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raised => "raised",
+            Self::Cleared => "cleared",
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The pure core of Eyot.
+//!
+//! Everything here is synchronous and deterministic: no clock, no I/O, no randomness, no threads.
+//! `now` is an argument, results are returned as [`effect::Effect`]s, and the shell (the `eyot`
+//! agent) carries them out. The same inputs therefore give the same outputs, in a test, in a
+//! replay and on a gateway.
+//!
+//! The way through, in reading order: [`reading`] → [`device`] (which owns [`channel`] ordering and
+//! windows, [`detect`]ors and the [`verdict`]) → [`effect`]. Beside it stand the policies that the
+//! shell asks: [`ledger`], [`restart`] and [`forward`].
+
+pub mod backoff;
+pub mod channel;
+pub mod config;
+pub mod detect;
+pub mod device;
+pub mod effect;
+pub mod feature;
+pub mod forward;
+pub mod frame;
+pub mod ledger;
+pub mod model;
+pub mod reading;
+pub mod restart;
+pub mod score;
+pub mod scorer;
+pub mod time;
+pub mod verdict;
+
+pub use device::{Device, Input};
+pub use effect::{Effect, Numbered};
+pub use reading::Reading;
+pub use time::{Span, Timestamp};

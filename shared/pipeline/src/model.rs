@@ -1,0 +1,204 @@
+//! A model bound to a class: which of the class's channels feed which input, and what the
+//! difference between input and reconstruction says.
+
+use std::sync::Arc;
+
+use crate::config::ClassConfig;
+use crate::detect::{Finding, MAX_SCORE};
+use crate::effect::{DegradedReason, Detector, ModelScore};
+use crate::frame::Frame;
+use crate::reading::ChannelIndex;
+use crate::scorer::{InputSpec, Scorer, Transform};
+
+/// The model asks for a channel that the class does not have.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "model `{model}` needs channel `{channel}`, which class `{class}` does not have; its channels are {}",
+    .channels.join(", ")
+)]
+pub struct UnknownChannel {
+    model: String,
+    class: String,
+    channel: String,
+    channels: Vec<String>,
+}
+
+/// A scorer whose inputs are resolved to the channels of one class. Shared by all its devices.
+#[derive(Clone)]
+pub struct Model {
+    scorer: Arc<dyn Scorer>,
+    channels: Arc<[ChannelIndex]>,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model")
+            .field("id", self.scorer.id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Model {
+    /// Resolves the scorer's inputs.
+    ///
+    /// # Errors
+    /// When the class lacks a channel.
+    pub fn bind(scorer: Arc<dyn Scorer>, class: &ClassConfig) -> Result<Self, UnknownChannel> {
+        let channels = scorer
+            .inputs()
+            .iter()
+            .map(|input| {
+                class
+                    .channel_index(&input.channel)
+                    .ok_or_else(|| UnknownChannel {
+                        model: scorer.id().name.clone(),
+                        class: class.name.clone(),
+                        channel: input.channel.clone(),
+                        channels: class.channels.iter().map(|c| c.name.clone()).collect(),
+                    })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { scorer, channels })
+    }
+
+    /// Scores a frame against what `baseline` has learnt. Hands the part of every input in the
+    /// score to `found`.
+    pub fn score(
+        &self,
+        frame: &Frame,
+        baseline: &mut Baseline,
+        found: impl FnMut(Finding),
+    ) -> ModelScore {
+        let model = self.scorer.id().clone();
+        baseline.latest.clear();
+        match self.try_score(frame, baseline, found) {
+            Ok(score) => ModelScore::Scored { model, score },
+            Err(reason) => ModelScore::Degraded { model, reason },
+        }
+    }
+
+    fn try_score(
+        &self,
+        frame: &Frame,
+        baseline: &mut Baseline,
+        mut found: impl FnMut(Finding),
+    ) -> Result<f64, DegradedReason> {
+        let specs = self.scorer.inputs();
+        let values = specs
+            .iter()
+            .zip(self.channels.iter())
+            .map(|(spec, channel)| {
+                let part = frame.channels.iter().find(|c| c.channel == *channel)?;
+                Some(spec.feature.of(&part.features))
+            })
+            .collect::<Option<Vec<f64>>>()
+            .ok_or(DegradedReason::MissingInput)?;
+        let clip = self.scorer.clip();
+        let input: Vec<f32> = specs
+            .iter()
+            .zip(&values)
+            .map(|(spec, value)| (spec.scaled(*value) as f32).clamp(-clip, clip))
+            .collect();
+        let mut output = vec![0.0; input.len()];
+        self.scorer
+            .reconstruct(&input, &mut output)
+            .map_err(|_| DegradedReason::InferenceFailed)?;
+        if output.iter().any(|y| !y.is_finite()) {
+            return Err(DegradedReason::NotFinite);
+        }
+        baseline
+            .latest
+            .extend(input.iter().zip(&output).map(|(x, y)| x - y));
+        if baseline.learnt < self.scorer.warmup() {
+            return Err(DegradedReason::WarmingUp);
+        }
+        let expected: Vec<f64> = output
+            .iter()
+            .enumerate()
+            .map(|(i, y)| f64::from(*y) + baseline.bias(i))
+            .collect();
+        let squares: Vec<f64> = input
+            .iter()
+            .zip(&expected)
+            .map(|(x, y)| (f64::from(*x) - y).powi(2))
+            .collect();
+        let total: f64 = squares.iter().sum();
+        let mean = total / squares.len() as f64;
+        // A square root, so that the score grows with the distance as the other detectors' do.
+        let score = (mean / f64::from(self.scorer.threshold())).sqrt();
+        if !score.is_finite() {
+            return Err(DegradedReason::NotFinite);
+        }
+        let score = score.min(MAX_SCORE);
+        for (i, spec) in specs.iter().enumerate() {
+            found(Finding {
+                channel: self.channels[i],
+                feature: spec.feature,
+                detector: Detector::Model,
+                score: if total > 0.0 {
+                    score * squares[i] / total
+                } else {
+                    0.0
+                },
+                value: values[i],
+                expected: spec.unscaled(expected[i]),
+            });
+        }
+        Ok(score)
+    }
+
+    /// Lets `baseline` learn the residual of the window last scored.
+    pub fn learn(&self, baseline: &mut Baseline) {
+        if self.scorer.warmup() == 0 || baseline.latest.is_empty() {
+            return;
+        }
+        baseline.learnt = baseline.learnt.saturating_add(1);
+        baseline.mean.resize(baseline.latest.len(), 0.0);
+        let weight = 1.0 / baseline.learnt.min(BASELINE_MEMORY) as f32;
+        for (mean, residual) in baseline.mean.iter_mut().zip(&baseline.latest) {
+            *mean += weight * (residual - *mean);
+        }
+    }
+}
+
+/// Windows after which a device's mean residual starts to forget.
+const BASELINE_MEMORY: u32 = 720;
+
+/// What a model has learnt of one device: how it differs from the fleet that the model was trained on.
+#[derive(Debug, Clone, Default)]
+pub struct Baseline {
+    /// Windows learnt.
+    learnt: u32,
+    /// Mean residual by input.
+    mean: Vec<f32>,
+    /// Residuals of the window last scored.
+    latest: Vec<f32>,
+}
+
+impl Baseline {
+    fn bias(&self, input: usize) -> f64 {
+        self.mean.get(input).copied().map_or(0.0, f64::from)
+    }
+}
+
+impl InputSpec {
+    /// A feature's value as the model sees it, before clipping.
+    #[must_use]
+    pub fn scaled(&self, value: f64) -> f64 {
+        let transformed = match self.transform {
+            Transform::Identity => value,
+            Transform::Log { offset } => libm::log(value + offset),
+        };
+        (transformed - self.center) / self.scale
+    }
+
+    /// The inverse of [`InputSpec::scaled`].
+    #[must_use]
+    pub fn unscaled(&self, input: f64) -> f64 {
+        let transformed = input * self.scale + self.center;
+        match self.transform {
+            Transform::Identity => transformed,
+            Transform::Log { offset } => libm::exp(transformed) - offset,
+        }
+    }
+}

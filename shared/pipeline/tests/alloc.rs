@@ -1,0 +1,143 @@
+//! What a device costs in memory, counted by the allocator.
+
+use std::sync::Arc;
+
+use eyot_pipeline::config::{
+    ChannelConfig, ClassConfig, DetectorConfig, EwmaConfig, FlatlineConfig, RobustZConfig,
+    VerdictConfig,
+};
+use eyot_pipeline::device::Tally;
+use eyot_pipeline::feature::Feature;
+use eyot_pipeline::{Device, Input, Reading, Span, Timestamp};
+
+/// A running device's state with its histories of 60 windows and a handful of readings. Together
+/// with the 8 to 10 kB of its actor it stays under 16 KiB.
+const DEVICE_BYTES: usize = 16 * 1024 - 10_000;
+
+const ORIGIN: Timestamp = Timestamp::from_secs(1_800_000_000);
+const CHANNELS: u16 = 4;
+/// Readings of a channel in a window of 10 s.
+const PER_WINDOW: i64 = 100;
+
+fn class() -> ClassConfig {
+    let channel = |name: &str| ChannelConfig {
+        name: name.into(),
+        unit: None,
+        min: f64::NEG_INFINITY,
+        max: f64::INFINITY,
+        resolution: 0.0,
+        detect: true,
+    };
+    ClassConfig {
+        name: "pump".into(),
+        channels: ["flow", "head", "power", "speed"].map(channel).to_vec(),
+        window: Span::from_secs(10),
+        out_of_orderness: Span::from_secs(2),
+        frame_wait: Span::from_secs(10),
+        idle_timeout: Span::from_secs(60),
+        max_future_skew: Span::from_secs(300),
+        max_window_readings: 10_000,
+        detectors: DetectorConfig {
+            robust_z: Some(RobustZConfig {
+                features: vec![Feature::Mean, Feature::Std],
+                threshold: 8.0,
+                history: 60,
+                warmup: 20,
+            }),
+            ewma: Some(EwmaConfig {
+                features: vec![Feature::Mean],
+                lambda: 0.2,
+                threshold: 5.0,
+                warmup: 30,
+                memory: 360,
+            }),
+            flatline: Some(FlatlineConfig {
+                windows: 3,
+                min_readings: 3,
+                warmup: 10,
+            }),
+            relearn_after: 360,
+        },
+        verdict: VerdictConfig {
+            enter_after: 3,
+            exit_below: 0.7,
+            exit_after: 3,
+            cooldown: Span::ZERO,
+            contributions: 5,
+        },
+    }
+}
+
+/// The `i`th reading of every channel, with every fifth pair of readings swapped and every seventh
+/// reading sent twice.
+fn readings(i: i64) -> Vec<Reading> {
+    let i = if i % 10 < 2 { i ^ 1 } else { i };
+    let times = if i % 7 == 0 { 2 } else { 1 };
+    let reading = |channel| Reading {
+        time: ORIGIN + Span::from_millis(i * 10_000 / PER_WINDOW),
+        value: (i as f64).sin(),
+        channel,
+    };
+    (0..CHANNELS)
+        .map(reading)
+        .flat_map(|r| vec![r; times])
+        .collect()
+}
+
+#[test]
+fn invariant_6_no_allocation_for_a_reading_between_window_closes() {
+    let mut device = Device::new(Arc::new(class()), None, 0);
+    let (mut tally, mut effects) = (Tally::default(), Vec::new());
+    let mut measured = 0;
+    for i in 0..20 * PER_WINDOW {
+        let readings = readings(i);
+        let now = ORIGIN + Span::from_secs(i);
+        let allocations = allocation_counter::measure(|| {
+            tally.clear();
+            device.handle(
+                Input::Readings {
+                    now,
+                    readings: &readings,
+                },
+                &mut tally,
+                &mut effects,
+            );
+        });
+        let warm = i > 3 * PER_WINDOW;
+        if warm && effects.is_empty() {
+            assert_eq!(allocations.count_total, 0, "at reading {i}");
+            measured += 1;
+        }
+        effects.clear();
+    }
+    assert!(
+        measured > 16 * PER_WINDOW,
+        "only {measured} readings closed nothing"
+    );
+}
+
+#[test]
+fn invariant_6_a_device_fits_its_share() {
+    let class = Arc::new(class());
+    let (mut tally, mut effects) = (Tally::default(), Vec::with_capacity(16));
+    let mut device = None;
+    let heap = allocation_counter::measure(|| {
+        let device = device.insert(Device::new(Arc::clone(&class), None, 0));
+        // A reading every five seconds, so that what is measured is the device and not the readings.
+        for i in (0..100 * PER_WINDOW).step_by(PER_WINDOW as usize / 2) {
+            let now = ORIGIN + Span::from_secs(i);
+            let readings = readings(i);
+            device.handle(
+                Input::Readings {
+                    now,
+                    readings: &readings,
+                },
+                &mut tally,
+                &mut effects,
+            );
+            effects.clear();
+        }
+    });
+    let bytes = heap.bytes_current as usize + size_of::<Device>();
+    assert!(bytes <= DEVICE_BYTES, "{bytes} B");
+}
