@@ -1,0 +1,202 @@
+//! Checks `[[class]]`.
+
+use std::sync::Arc;
+
+use eyot_pipeline::Span;
+use eyot_pipeline::config::{
+    ChannelConfig, ClassConfig, DetectorConfig, EwmaConfig, FlatlineConfig, RobustZConfig,
+    VerdictConfig,
+};
+use eyot_pipeline::feature::Feature;
+use eyot_pipeline::reading::ChannelIndex;
+use globset::{Glob, GlobSet};
+
+use super::{Check, MILLISECOND};
+use crate::config::Class;
+use crate::config::raw;
+use crate::config::tree::Node;
+
+/// The least idle timeout that is chosen when the file gives none.
+const LEAST_IDLE_TIMEOUT: Span = Span::from_secs(10);
+
+impl Check<'_, '_> {
+    pub(super) fn classes(&mut self, raw: &[raw::Class], at: &Node<'_>) -> Vec<Class> {
+        if raw.is_empty() {
+            self.report
+                .value(at, "there is no class of devices")
+                .help("add a [[class]] with a name, devices and [class.channels.NAME]");
+        }
+        self.unique_names(raw.iter().map(|class| class.name.as_str()), at);
+        raw.iter()
+            .enumerate()
+            .map(|(index, class)| self.class(class, &at.index(index)))
+            .collect()
+    }
+
+    fn class(&mut self, raw: &raw::Class, at: &Node<'_>) -> Class {
+        let window = self.span(&raw.window, &at.key("window"), MILLISECOND);
+        let frame_wait = raw.frame_wait.as_ref().map_or(window, |period| {
+            self.span(period, &at.key("frame_wait"), Span::ZERO)
+        });
+        let idle_timeout = raw.idle_timeout.as_ref().map_or_else(
+            || window.times(2).max(LEAST_IDLE_TIMEOUT),
+            |period| self.span(period, &at.key("idle_timeout"), MILLISECOND),
+        );
+        let pipeline = ClassConfig {
+            name: raw.name.clone(),
+            channels: self.channels(raw, at),
+            window,
+            out_of_orderness: self.span(
+                &raw.out_of_orderness,
+                &at.key("out_of_orderness"),
+                Span::ZERO,
+            ),
+            frame_wait,
+            idle_timeout,
+            max_future_skew: self.span(
+                &raw.max_future_skew,
+                &at.key("max_future_skew"),
+                Span::ZERO,
+            ),
+            max_window_readings: raw.max_window_readings,
+            detectors: self.detectors(&raw.detectors, &at.key("detectors")),
+            verdict: VerdictConfig {
+                enter_after: raw.verdict.enter_after,
+                exit_below: raw.verdict.exit_below,
+                exit_after: raw.verdict.exit_after,
+                cooldown: self.span(
+                    &raw.verdict.cooldown,
+                    &at.key("verdict").key("cooldown"),
+                    Span::ZERO,
+                ),
+                contributions: raw.verdict.contributions,
+            },
+        };
+        let model = raw.model.as_ref().map(|folder| {
+            let path = self.base.join(folder);
+            if !path.is_dir() {
+                let message = format!("there is no folder {}", path.display());
+                self.report.value(&at.key("model"), message);
+            }
+            path
+        });
+        Class {
+            devices: self.patterns(&raw.devices, &at.key("devices")),
+            patterns: raw.devices.clone(),
+            pipeline: Arc::new(pipeline),
+            model,
+        }
+    }
+
+    fn patterns(&mut self, patterns: &[String], at: &Node<'_>) -> GlobSet {
+        if patterns.is_empty() {
+            self.report
+                .value(at, "the class has no devices")
+                .help("write patterns of names, like [\"pump-*\"]; [\"*\"] is all");
+        }
+        let mut set = GlobSet::builder();
+        for (index, pattern) in patterns.iter().enumerate() {
+            match Glob::new(pattern) {
+                Ok(glob) => _ = set.add(glob),
+                Err(error) => {
+                    let message = format!("`{pattern}` is not a pattern: {}", error.kind());
+                    self.report.value(&at.index(index), message);
+                }
+            }
+        }
+        set.build().unwrap_or_else(|error| {
+            self.report.value(at, error.to_string());
+            GlobSet::empty()
+        })
+    }
+
+    fn channels(&mut self, raw: &raw::Class, at: &Node<'_>) -> Vec<ChannelConfig> {
+        let node = at.key("channels");
+        if raw.channels.is_empty() {
+            self.report
+                .value(&node, "the class has no channels")
+                .help("add [class.channels.NAME] for each");
+        }
+        if raw.channels.len() > usize::from(ChannelIndex::MAX) {
+            let message = format!("a class has {} channels at most", ChannelIndex::MAX);
+            self.report.value(&node, message);
+        }
+        raw.channels
+            .iter()
+            .map(|(name, channel)| self.channel(name, channel, &node.key(name)))
+            .collect()
+    }
+
+    fn channel(&mut self, name: &str, raw: &raw::Channel, at: &Node<'_>) -> ChannelConfig {
+        self.name(name, at);
+        let min = raw.min.unwrap_or(f64::NEG_INFINITY);
+        let max = raw.max.unwrap_or(f64::INFINITY);
+        if min >= max {
+            let message =
+                format!("min {min} is not below max {max}, so every reading would be rejected");
+            self.report.value(&at.first_of(["min", "max"]), message);
+        }
+        if raw.resolution.is_infinite() {
+            self.report.value(&at.key("resolution"), "must be finite");
+        }
+        ChannelConfig {
+            name: name.to_owned(),
+            unit: raw.unit.clone(),
+            min,
+            max,
+            resolution: raw.resolution,
+            detect: raw.detect,
+        }
+    }
+
+    fn detectors(&mut self, raw: &raw::Detectors, at: &Node<'_>) -> DetectorConfig {
+        let (robust_z, ewma, flatline) = (&raw.robust_z, &raw.ewma, &raw.flatline);
+        let robust_z_at = at.key("robust_z");
+        self.features(&robust_z.features, robust_z.enabled, &robust_z_at);
+        self.features(&ewma.features, ewma.enabled, &at.key("ewma"));
+        if robust_z.warmup > robust_z.history {
+            let message = format!(
+                "it would never speak: it waits for {} windows and remembers {}",
+                robust_z.warmup, robust_z.history
+            );
+            let written = robust_z_at.first_of(["warmup", "history"]);
+            self.report.value(&written, message);
+        }
+        DetectorConfig {
+            robust_z: robust_z.enabled.then(|| RobustZConfig {
+                features: robust_z.features.clone(),
+                threshold: robust_z.threshold,
+                history: robust_z.history,
+                warmup: robust_z.warmup,
+            }),
+            ewma: ewma.enabled.then(|| EwmaConfig {
+                features: ewma.features.clone(),
+                lambda: ewma.lambda,
+                threshold: ewma.threshold,
+                warmup: ewma.warmup,
+                memory: ewma.memory,
+            }),
+            flatline: flatline.enabled.then_some(FlatlineConfig {
+                windows: flatline.windows,
+                min_readings: flatline.min_readings,
+                warmup: flatline.warmup,
+            }),
+            relearn_after: raw.relearn_after,
+        }
+    }
+
+    fn features(&mut self, features: &[Feature], enabled: bool, at: &Node<'_>) {
+        let at = at.key("features");
+        if features.is_empty() && enabled {
+            self.report
+                .value(&at, "the detector watches nothing")
+                .help("list some features, or set enabled = false");
+        }
+        for (index, feature) in features.iter().enumerate() {
+            if features[..index].contains(feature) {
+                self.report
+                    .value(&at.index(index), format!("`{feature}` is listed twice"));
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! From the raw shape to the validated one: what the schema can't say.
+//!
+//! Every function here reports what is wrong and goes on with a stand-in, so that one run finds
+//! everything; [`config`] gives the result out only if nothing was reported.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use eyot_pipeline::Span;
+
+use super::fault::{Fault, Report};
+use super::raw::{self, Period};
+use super::text::{self, TextError};
+use super::tree::Node;
+use super::{Agent, Config, Http, Limits, Store, Uplink, default};
+
+mod broker;
+mod class;
+mod source;
+
+/// Checks `raw`, which was read from the tree below `root`; `None` if `report` says why not.
+pub(super) fn config(
+    raw: raw::Config,
+    root: &Node<'_>,
+    base: &Path,
+    report: &mut Report<'_>,
+) -> Option<Config> {
+    let mut check = Check { base, report };
+    let agent = check.agent(raw.agent, &root.key("agent"));
+    let limits = check.limits(&raw.limits, &root.key("limits"));
+    let store = check.store(&raw.store, &root.key("store"));
+    let channels: Vec<&str> = raw
+        .class
+        .iter()
+        .flat_map(|class| class.channels.keys().map(String::as_str))
+        .collect();
+    let sources = check.sources(raw.source, &root.key("source"), &agent.name, &channels);
+    let classes = check.classes(&raw.class, &root.key("class"));
+    let uplink = raw
+        .uplink
+        .and_then(|uplink| check.uplink(uplink, &root.key("uplink"), &agent.name));
+    check.client_ids(root, &sources, uplink.as_ref());
+    let http = check.http(&raw.http, &root.key("http"));
+    report.is_clean().then_some(Config {
+        agent,
+        limits,
+        store,
+        sources: sources.into_iter().flatten().collect(),
+        classes,
+        uplink,
+        http,
+    })
+}
+
+/// What every check needs.
+struct Check<'r, 't> {
+    /// Folder that relative paths start from.
+    base: &'r Path,
+    report: &'r mut Report<'t>,
+}
+
+impl Check<'_, '_> {
+    fn agent(&mut self, raw: raw::Agent, at: &Node<'_>) -> Agent {
+        let name = raw.name.unwrap_or_else(host_name);
+        self.topic_levels(&name, &at.key("name"));
+        if name.contains('/') {
+            let message = "the agent's name is one level of a topic: no `/`";
+            self.report.value(&at.key("name"), message);
+        }
+        if raw.data_dir.is_empty() {
+            self.report.value(&at.key("data_dir"), "must name a folder");
+        }
+        Agent {
+            name,
+            data_dir: self.base.join(raw.data_dir),
+            workers: raw.workers,
+            shutdown_timeout: self.duration(
+                &raw.shutdown_timeout,
+                &at.key("shutdown_timeout"),
+                MILLISECOND,
+            ),
+        }
+    }
+
+    fn limits(&mut self, raw: &raw::Limits, at: &Node<'_>) -> Limits {
+        if raw.readings_in_flight_per_device > raw.readings_in_flight {
+            let written = at.first_of(["readings_in_flight_per_device", "readings_in_flight"]);
+            let message = format!(
+                "one device may not have more readings in flight ({}) than all together ({})",
+                raw.readings_in_flight_per_device, raw.readings_in_flight
+            );
+            self.report.value(&written, message);
+        }
+        Limits {
+            devices: raw.devices,
+            readings_in_flight: raw.readings_in_flight,
+            readings_in_flight_per_device: raw.readings_in_flight_per_device,
+            restarts: raw.restarts,
+            restart_window: self.duration(
+                &raw.restart_window,
+                &at.key("restart_window"),
+                MILLISECOND,
+            ),
+            dead_letters: raw.dead_letters,
+            dead_letter_bytes: raw.dead_letter_bytes,
+        }
+    }
+
+    fn store(&mut self, raw: &raw::Store, at: &Node<'_>) -> Store {
+        Store {
+            commit_interval: self.duration(
+                &raw.commit_interval,
+                &at.key("commit_interval"),
+                Span::ZERO,
+            ),
+            max_records: raw.max_records,
+        }
+    }
+
+    fn uplink(&mut self, raw: raw::Uplink, at: &Node<'_>, agent: &str) -> Option<Uplink> {
+        self.topic_levels(&raw.topic_prefix, &at.key("topic_prefix"));
+        let [first, longest] = [
+            (&raw.backoff_min, "backoff_min"),
+            (&raw.backoff_max, "backoff_max"),
+        ]
+        .map(|(period, key)| self.duration(period, &at.key(key), MILLISECOND));
+        if first > longest {
+            let written = at.first_of(["backoff_min", "backoff_max"]);
+            self.report
+                .value(&written, "backoff_min is longer than backoff_max");
+        }
+        let broker = self.broker(&broker::Keys::from(&raw), at, || {
+            format!("eyot-{agent}-uplink")
+        })?;
+        Some(Uplink {
+            broker,
+            topic_prefix: raw.topic_prefix,
+            in_flight: raw.in_flight,
+            backoff: (first, longest),
+        })
+    }
+
+    fn http(&mut self, raw: &raw::Http, at: &Node<'_>) -> Option<Http> {
+        let node = at.key("listen");
+        let Ok(listen) = raw.listen.parse::<SocketAddr>() else {
+            let message = format!("`{}` is not an address and a port", raw.listen);
+            self.report
+                .value(&node, message)
+                .help(format!("write it like {}", default::listen()));
+            return None;
+        };
+        if !raw.enabled {
+            return None;
+        }
+        if !listen.ip().is_loopback() && !raw.allow_remote {
+            let message =
+                format!("{listen} can be reached from other machines, and the page has no login");
+            self.report
+                .value(&node, message)
+                .help("listen on 127.0.0.1, or set allow_remote = true");
+        }
+        Some(Http { listen })
+    }
+
+    /// A length of time, at least `least`.
+    fn span(&mut self, period: &Period, at: &Node<'_>, least: Span) -> Span {
+        match text::period(&period.0) {
+            Ok(span) if span < least => {
+                self.report.value(at, format!("must be at least {least}"));
+                least
+            }
+            Ok(span) => span,
+            Err(error) => {
+                self.text_error(at, error);
+                least
+            }
+        }
+    }
+
+    /// As [`Self::span`], for what runs on the gateway's clock.
+    fn duration(&mut self, period: &Period, at: &Node<'_>, least: Span) -> Duration {
+        Duration::from_nanos(self.span(period, at, least).0.unsigned_abs())
+    }
+
+    /// A name for people and labels.
+    fn name(&mut self, name: &str, at: &Node<'_>) {
+        if name.trim().is_empty() {
+            self.report.value(at, "must not be empty");
+        } else if name.contains(char::is_control) {
+            self.report.value(at, "holds a control character");
+        }
+    }
+
+    /// One or several levels of a topic to publish to.
+    fn topic_levels(&mut self, levels: &str, at: &Node<'_>) {
+        self.name(levels, at);
+        if levels.contains(['+', '#']) {
+            self.report
+                .value(at, "a topic to publish to holds no `+` and no `#`");
+        } else if levels.starts_with(['/', '$']) || levels.ends_with('/') {
+            let message = "neither starts with `/` or `$` nor ends with `/`";
+            self.report.value(at, message);
+        }
+    }
+
+    /// Reports every name that an earlier element of the array `at` has taken.
+    fn unique_names<'n>(&mut self, names: impl IntoIterator<Item = &'n str>, at: &Node<'_>) {
+        let mut seen: Vec<&str> = Vec::new();
+        for (index, name) in names.into_iter().enumerate() {
+            let node = at.index(index).key("name");
+            self.name(name, &node);
+            if let Some(first) = seen.iter().position(|earlier| *earlier == name) {
+                let line = self.report.line(&at.index(first).key("name"));
+                let message = format!(
+                    "the name `{name}` is taken by {}[{first}] in line {line}",
+                    at.path()
+                );
+                self.report.value(&node, message);
+            }
+            seen.push(name);
+        }
+    }
+
+    /// Reads what `text` says.
+    fn parse<T: std::str::FromStr<Err = TextError>>(
+        &mut self,
+        text: &str,
+        at: &Node<'_>,
+    ) -> Option<T> {
+        text.parse()
+            .map_err(|error| self.text_error(at, error))
+            .ok()
+    }
+
+    fn text_error(&mut self, at: &Node<'_>, error: TextError) {
+        let fault: &mut Fault = self.report.value(at, error.message);
+        fault.help = error.help;
+    }
+}
+
+/// The least length of most times.
+const MILLISECOND: Span = Span::from_millis(1);
+
+/// Name of this machine, if the system has one that can stand in a topic.
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .ok()
+        .filter(|name| !name.is_empty() && !name.contains(['/', '+', '#', '$']))
+        .unwrap_or_else(|| default::AGENT_NAME.to_owned())
+}

@@ -1,0 +1,174 @@
+//! What a configuration can cost at worst, with the figures that the bound is made of.
+
+use std::fmt;
+
+use super::{Class, Config};
+
+/// Memory of a device's actor apart from its windows and baselines.
+const DEVICE_BYTES: u64 = 10 * 1024;
+/// A reading in an open window: time and value.
+const WINDOW_READING_BYTES: u64 = 16;
+/// A reading on its way through a mailbox, with its share of the batch around it.
+const IN_FLIGHT_READING_BYTES: u64 = 64;
+/// A window's feature in a detector's memory.
+const FEATURE_BYTES: u64 = 4;
+/// A record on disk with its index entries.
+const RECORD_BYTES: u64 = 600;
+
+/// Upper bounds in bytes, beside the process itself and its models. They are reached only if all
+/// devices are of the costliest class and fill every window to its limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Estimate {
+    devices: u64,
+    class: String,
+    channels: u64,
+    window_readings: u64,
+    remembered: u64,
+    in_flight: u64,
+    records: u64,
+    dead_letters: u64,
+    dead_letter_bytes: u64,
+}
+
+impl Estimate {
+    /// Of a whole configuration.
+    pub fn of(config: &Config) -> Self {
+        let costliest = config
+            .classes
+            .iter()
+            .max_by_key(|class| device_bytes(class));
+        Self {
+            devices: config.limits.devices as u64,
+            class: costliest.map_or_else(String::new, |class| class.pipeline.name.clone()),
+            channels: costliest.map_or(0, |class| class.pipeline.channels.len() as u64),
+            window_readings: costliest.map_or(0, |class| class.pipeline.max_window_readings as u64),
+            remembered: costliest.map_or(0, remembered),
+            in_flight: config.limits.readings_in_flight as u64,
+            records: config.store.max_records,
+            dead_letters: config.limits.dead_letters as u64,
+            dead_letter_bytes: config.limits.dead_letter_bytes as u64,
+        }
+    }
+
+    fn windows(&self) -> u64 {
+        [self.channels, self.window_readings, WINDOW_READING_BYTES]
+            .into_iter()
+            .fold(self.devices, u64::saturating_mul)
+    }
+
+    fn baselines(&self) -> u64 {
+        let device = self.remembered.saturating_mul(FEATURE_BYTES);
+        self.devices.saturating_mul(device)
+    }
+
+    fn actors(&self) -> u64 {
+        self.devices.saturating_mul(DEVICE_BYTES)
+    }
+
+    fn queues(&self) -> u64 {
+        self.in_flight.saturating_mul(IN_FLIGHT_READING_BYTES)
+    }
+
+    /// Memory in bytes.
+    pub fn memory(&self) -> u64 {
+        [
+            self.windows(),
+            self.baselines(),
+            self.actors(),
+            self.queues(),
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+    }
+
+    /// Disk in bytes: the outbox and the dead letters.
+    pub fn disk(&self) -> u64 {
+        let records = self.records.saturating_mul(RECORD_BYTES);
+        let letter = self.dead_letter_bytes.saturating_add(RECORD_BYTES);
+        records.saturating_add(self.dead_letters.saturating_mul(letter))
+    }
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "memory at worst: {}, beside the process and its models",
+            Bytes(self.memory())
+        )?;
+        writeln!(
+            f,
+            "  open windows {}: {} devices × {} channels × {} readings × {WINDOW_READING_BYTES} B (class `{}`)",
+            Bytes(self.windows()),
+            self.devices,
+            self.channels,
+            self.window_readings,
+            self.class
+        )?;
+        writeln!(
+            f,
+            "  baselines {}: {} devices × {} features × {FEATURE_BYTES} B",
+            Bytes(self.baselines()),
+            self.devices,
+            self.remembered
+        )?;
+        writeln!(
+            f,
+            "  actors {}: {} devices × {}; queues {}: {} readings × {IN_FLIGHT_READING_BYTES} B",
+            Bytes(self.actors()),
+            self.devices,
+            Bytes(DEVICE_BYTES),
+            Bytes(self.queues()),
+            self.in_flight
+        )?;
+        write!(
+            f,
+            "disk at worst: {}: {} records × {RECORD_BYTES} B and {} dead letters × {} B",
+            Bytes(self.disk()),
+            self.records,
+            self.dead_letters,
+            self.dead_letter_bytes.saturating_add(RECORD_BYTES)
+        )
+    }
+}
+
+fn device_bytes(class: &Class) -> u64 {
+    let channels = class.pipeline.channels.len() as u64;
+    let readings = class.pipeline.max_window_readings as u64;
+    let windows = channels
+        .saturating_mul(readings)
+        .saturating_mul(WINDOW_READING_BYTES);
+    windows.saturating_add(remembered(class).saturating_mul(FEATURE_BYTES))
+}
+
+/// Features of past windows that the detectors of one device remember.
+fn remembered(class: &Class) -> u64 {
+    let detectors = &class.pipeline.detectors;
+    let robust_z = detectors.robust_z.as_ref();
+    let robust_z = robust_z.map_or(0, |z| z.features.len().saturating_mul(z.history));
+    let ewma = detectors.ewma.as_ref();
+    let ewma = ewma.map_or(0, |ewma| ewma.features.len().saturating_mul(ewma.warmup));
+    let channels = class.pipeline.channels.iter();
+    let watched = channels.filter(|channel| channel.detect).count();
+    watched.saturating_mul(robust_z.saturating_add(ewma)) as u64
+}
+
+/// Bytes in the largest binary unit that keeps the number above 1.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+        let mut number = self.0 as f64;
+        let mut unit = UNITS[0];
+        for larger in &UNITS[1..] {
+            if number < 1024.0 {
+                break;
+            }
+            number /= 1024.0;
+            unit = larger;
+        }
+        let decimals = usize::from(number < 10.0 && unit != "B");
+        write!(f, "{number:.decimals$} {unit}")
+    }
+}

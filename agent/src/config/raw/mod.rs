@@ -1,0 +1,174 @@
+//! The configuration as written: the shape of the TOML file, for serde and for the JSON Schema.
+//!
+//! The comments here are the schema's descriptions, so they speak to whoever writes the file.
+//! Unknown keys are forbidden in the schema, and [`super::structure`] reports them; serde itself
+//! passes over them, so that one misspelt key does not hide what else is wrong with the file.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{MqttVersion, default};
+
+mod class;
+mod source;
+
+pub(super) use class::{Channel, Class, Detectors};
+pub(super) use source::{Decoder, Rule, Source};
+
+/// Configuration of Eyot: what to listen to, how to judge it and where to send the results.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, title = "Eyot")]
+pub(super) struct Config {
+    /// The agent itself.
+    pub agent: Agent,
+    /// Bounds on everything that could grow.
+    #[serde(default = "default::table::<Limits>")]
+    pub limits: Limits,
+    /// The database.
+    #[serde(default = "default::table::<Store>")]
+    pub store: Store,
+    /// Brokers to read from; at least one.
+    #[serde(default)]
+    pub source: Vec<Source>,
+    /// Classes of devices; at least one. A device belongs to the first whose patterns match its name.
+    #[serde(default)]
+    pub class: Vec<Class>,
+    /// The broker to send records to. Without it records stay in the database.
+    pub uplink: Option<Uplink>,
+    /// The local page, metrics and health.
+    #[serde(default = "default::table::<Http>")]
+    pub http: Http,
+}
+
+/// A length of time: a whole number and one of the units ms, s, m, h and d.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(example = "10s", extend("pattern" = "^[0-9]+(ms|s|m|h|d)$"))]
+pub(super) struct Period(pub String);
+
+impl From<&str> for Period {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+/// The agent itself.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Agent {
+    /// Name in topics and on the page. Default: the host name, or `eyot` if there is none.
+    pub name: Option<String>,
+    /// Folder of the database; made if it is missing. Relative to the configuration file.
+    pub data_dir: String,
+    /// Worker threads of the runtime. One is the cheapest, and enough for tens of thousands of
+    /// readings a second.
+    #[serde(default = "default::workers")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub workers: usize,
+    /// How long an orderly stop may take.
+    #[serde(default = "default::shutdown_timeout")]
+    pub shutdown_timeout: Period,
+}
+
+/// Bounds on everything that could grow.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Limits {
+    /// Devices known at once.
+    #[serde(default = "default::devices")]
+    #[schemars(range(min = 1))]
+    pub devices: usize,
+    /// Readings admitted and not yet settled, over all devices.
+    #[serde(default = "default::readings_in_flight")]
+    #[schemars(range(min = 1))]
+    pub readings_in_flight: usize,
+    /// The same for one device; at most `readings_in_flight`.
+    #[serde(default = "default::readings_in_flight_per_device")]
+    #[schemars(range(min = 1))]
+    pub readings_in_flight_per_device: usize,
+    /// Restarts of one device within `restart_window` before it is quarantined.
+    #[serde(default = "default::restarts")]
+    #[schemars(range(min = 1))]
+    pub restarts: u32,
+    /// See `restarts`.
+    #[serde(default = "default::restart_window")]
+    pub restart_window: Period,
+    /// Dead letters kept.
+    #[serde(default = "default::dead_letters")]
+    #[schemars(range(min = 1))]
+    pub dead_letters: usize,
+    /// Bytes kept of a dead letter's payload.
+    #[serde(default = "default::dead_letter_bytes")]
+    #[schemars(range(min = 1))]
+    pub dead_letter_bytes: usize,
+}
+
+/// The database.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Store {
+    /// How long a commit waits for company; `0s` commits at once.
+    #[serde(default = "default::commit_interval")]
+    pub commit_interval: Period,
+    /// Records kept in the outbox. Beyond it the oldest of the least urgent go, counted.
+    #[serde(default = "default::max_records")]
+    #[schemars(range(min = 1))]
+    pub max_records: u64,
+}
+
+/// Where records go: to `{topic_prefix}/{agent}/{lane}/{device}`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Uplink {
+    /// `mqtt://host[:port]` (port 1883) or `mqtts://host[:port]` (port 8883).
+    pub url: String,
+    /// MQTT version.
+    #[serde(default = "default::version")]
+    pub version: MqttVersion,
+    /// Client identifier; the session on the broker hangs on it. Default: `eyot-{agent}-uplink`.
+    pub client_id: Option<String>,
+    /// Keep-alive interval.
+    #[serde(default = "default::keep_alive")]
+    pub keep_alive: Period,
+    /// How long the broker is asked to keep the session while the agent is away.
+    #[serde(default = "default::session_expiry")]
+    pub session_expiry: Period,
+    /// User name.
+    pub username: Option<String>,
+    /// File that holds the password; one newline at its end is not part of it.
+    pub password_file: Option<String>,
+    /// PEM file of the authorities to trust; needed with `mqtts`.
+    pub ca_file: Option<String>,
+    /// PEM file of the client's certificate chain; together with `key_file`.
+    pub cert_file: Option<String>,
+    /// PEM file of the client's private key; together with `cert_file`.
+    pub key_file: Option<String>,
+    /// First levels of the topics that records go to.
+    #[serde(default = "default::topic_prefix")]
+    pub topic_prefix: String,
+    /// Publishes under way at once.
+    #[serde(default = "default::in_flight")]
+    #[schemars(range(min = 1))]
+    pub in_flight: u16,
+    /// First pause between attempts to connect.
+    #[serde(default = "default::backoff_min")]
+    pub backoff_min: Period,
+    /// Longest pause between attempts to connect.
+    #[serde(default = "default::backoff_max")]
+    pub backoff_max: Period,
+}
+
+/// The local page, metrics and health.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Http {
+    /// Whether it is served at all.
+    #[serde(default = "default::on")]
+    pub enabled: bool,
+    /// Address and port to listen on.
+    #[serde(default = "default::listen")]
+    pub listen: String,
+    /// Whether `listen` may be reachable from other machines. The page has no login.
+    #[serde(default)]
+    pub allow_remote: bool,
+}

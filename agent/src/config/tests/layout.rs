@@ -1,0 +1,101 @@
+//! How faults print.
+
+use super::{RIGHT, parse};
+use crate::config::Estimate;
+
+#[test]
+fn faults_print_with_their_lines_in_the_order_of_the_file() {
+    let text = RIGHT
+        .replace("mqtt://broker", "tcp://broker:1883")
+        .replace("decoder =", "\tqos = 2\ndecoder =")
+        .replace(
+            "devices =",
+            "widow = \"5s\" # typo\nout_of_orderness = \"2 s\"\ndevices =",
+        )
+        .replace("min = 0", "min = 10\nmax = 5");
+    let expected = r#"eyot.toml:7:7: source[0].url: `tcp` is not supported; there are mqtt and mqtts
+    url = "tcp://broker:1883"
+          ^^^^^^^^^^^^^^^^^^^
+    help: did you mean `mqtt://broker:1883`?
+
+eyot.toml:12:8: source[0].rule[0].qos: 2 is not supported
+    	qos = 2
+    	      ^
+    help: 1 loses nothing, and duplicates are recognised here
+
+eyot.toml:18:1: class[0].widow: unknown key
+    widow = "5s" # typo
+    ^^^^^
+    help: did you mean `window`?
+
+eyot.toml:19:20: class[0].out_of_orderness: `2 s` is not a length of time
+    out_of_orderness = "2 s"
+                       ^^^^^
+    help: write a whole number and a unit, like 250ms, 10s, 5m, 2h or 7d
+
+eyot.toml:23:7: class[0].channels.temperature.min: min 10 is not below max 5, so every reading would be rejected
+    min = 10
+          ^^"#;
+    assert_eq!(parse(&text).unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn passwords_in_urls_are_never_printed() {
+    for (written, shown) in [
+        (
+            r#"url = "mqtt://joe:s3cr@t@broker""#,
+            r#"url = "mqtt://**********@broker""#,
+        ),
+        (
+            r#"url = "joe:s3cr@t@broker""#,
+            r#"url = "**********@broker""#,
+        ),
+        (
+            r"url = 'tcp://joe:s3cr@t@broker' # old",
+            r"url = 'tcp://**********@broker' # old",
+        ),
+        (
+            r"url = mqtt://joe:s3cr@t@broker",
+            r"url = mqtt://**********@broker",
+        ),
+    ] {
+        let text = RIGHT.replace(r#"url = "mqtt://broker""#, written);
+        let printed = parse(&text).unwrap_err().to_string();
+        assert!(printed.contains(&format!("\n    {shown}\n")), "{printed}");
+        assert!(!printed.contains("s3cr"), "{printed}");
+    }
+}
+
+#[test]
+fn columns_count_characters() {
+    let text = RIGHT.replace("min = 0", r#""unité" = 1"#);
+    let printed = parse(&text).unwrap_err().to_string();
+    assert!(
+        printed.contains("eyot.toml:20:1: class[0].channels.temperature.\"unité\": unknown key"),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("\n    \"unité\" = 1\n    ^^^^^^^\n"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn the_estimate_shows_its_figures() {
+    let estimate = Estimate::of(&parse(RIGHT).unwrap());
+    // 10,000 × (1 × 2,048 × 16 B of windows + (2 × 60 + 1 × 30) × 4 B + 10 KiB) + 65,536 × 64 B
+    assert_eq!(
+        estimate.memory(),
+        10_000 * (32_768 + 600 + 10_240) + 4_194_304
+    );
+    assert_eq!(estimate.disk(), 1_000_000 * 600 + 10_000 * 4_696);
+    let printed = estimate.to_string();
+    assert!(
+        printed.starts_with("memory at worst: 420 MiB,"),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("10000 devices × 1 channels × 2048 readings × 16 B"),
+        "{printed}"
+    );
+}

@@ -1,0 +1,228 @@
+//! The small languages inside strings: periods, topic templates, field paths and broker URLs.
+
+use std::str::FromStr;
+
+use eyot_pipeline::Span;
+
+use super::{FieldPath, TopicLevel, TopicTemplate};
+
+/// Why a text could not be read, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TextError {
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl TextError {
+    fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Reads a length of time: a whole number and a unit.
+pub(super) fn period(text: &str) -> Result<Span, TextError> {
+    const UNITS: [(&str, i64); 5] = [
+        ("ms", 1_000_000),
+        ("s", 1_000_000_000),
+        ("m", 60_000_000_000),
+        ("h", 3_600_000_000_000),
+        ("d", 86_400_000_000_000),
+    ];
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit = UNITS.into_iter().find(|(name, _)| *name == unit);
+    match (number, unit) {
+        ("", _) | (_, None) => Err(TextError::new(format!("`{text}` is not a length of time"))
+            .help("write a whole number and a unit, like 250ms, 10s, 5m, 2h or 7d")),
+        (number, Some((_, unit))) => number
+            .parse()
+            .ok()
+            .and_then(|number: i64| number.checked_mul(unit))
+            .map(Span)
+            .ok_or_else(|| TextError::new(format!("`{text}` is longer than 292 years"))),
+    }
+}
+
+impl FromStr for TopicTemplate {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        if text.is_empty() {
+            return Err(TextError::new("the topic is empty"));
+        }
+        if text.starts_with("$share/") {
+            return Err(
+                TextError::new("shared subscriptions are not supported in this version")
+                    .help("leave out `$share/` and the group"),
+            );
+        }
+        let levels: Vec<_> = text.split('/').map(topic_level).collect::<Result<_, _>>()?;
+        let channels = levels.iter().filter(|level| **level == TopicLevel::Channel);
+        if channels.count() > 1 {
+            return Err(TextError::new("`{channel}` may be captured once only"));
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            levels,
+        })
+    }
+}
+
+fn topic_level(text: &str) -> Result<TopicLevel, TextError> {
+    if text.contains('#') {
+        return Err(
+            TextError::new("`#` is not supported in this version of Eyot")
+                .help("write one `+` for each level, and a rule for each depth"),
+        );
+    }
+    if text.contains(char::is_control) {
+        return Err(TextError::new(format!(
+            "the level {text:?} holds a control character"
+        )));
+    }
+    let capture = text
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
+    match (text, capture) {
+        ("+", _) => Ok(TopicLevel::Any),
+        (_, Some("device")) => Ok(TopicLevel::Device),
+        (_, Some("channel")) => Ok(TopicLevel::Channel),
+        (_, Some(name)) if !name.is_empty() && !name.contains(['{', '}', '+']) => {
+            Ok(TopicLevel::Named(name.to_owned()))
+        }
+        _ if text.contains(['{', '}', '+']) => Err(TextError::new(format!(
+            "`{text}` is neither plain text nor one whole capture"
+        ))
+        .help("a capture like {device}, or `+`, stands alone between slashes")),
+        _ => Ok(TopicLevel::Literal(text.to_owned())),
+    }
+}
+
+impl FromStr for FieldPath {
+    type Err = TextError;
+
+    /// Keys joined by dots; a key in double quotes is taken as it stands.
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        let broken = |why| {
+            Err(
+                TextError::new(format!("`{text}` is not a field path: {why}"))
+                    .help(r#"join keys by dots, like params.temperature or "PM2.5".value"#),
+            )
+        };
+        let mut keys = Vec::new();
+        let mut rest = text;
+        loop {
+            let key;
+            if let Some(quoted) = rest.strip_prefix('"') {
+                let Some((inside, after)) = quoted.split_once('"') else {
+                    return broken("a quote is not closed");
+                };
+                if !after.is_empty() && !after.starts_with('.') {
+                    return broken("a dot is missing after a quoted key");
+                }
+                (key, rest) = (inside, after);
+            } else {
+                (key, rest) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
+                if key.contains('"') {
+                    return broken("a quote stands inside a key");
+                }
+                if key.is_empty() {
+                    return broken("a key is empty");
+                }
+            }
+            keys.push(key.to_owned());
+            match rest.strip_prefix('.') {
+                Some(after) => rest = after,
+                None => return Ok(Self(keys)),
+            }
+        }
+    }
+}
+
+/// Where a broker is, as its URL says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerUrl {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Whether it is `mqtts`.
+    pub tls: bool,
+}
+
+impl FromStr for BrokerUrl {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        if text.contains('@') {
+            return Err(TextError::new("credentials do not belong in a URL")
+                .help("use the keys username and password_file"));
+        }
+        let Some((scheme, authority)) = text.split_once("://") else {
+            return Err(TextError::new(format!("`{text}` is not a URL"))
+                .help(format!("did you mean `mqtt://{text}`?")));
+        };
+        let tls = match scheme {
+            "mqtt" => false,
+            "mqtts" => true,
+            other => {
+                let near = match other {
+                    "ssl" | "tls" | "https" | "wss" => "mqtts",
+                    _ => "mqtt",
+                };
+                return Err(TextError::new(format!(
+                    "`{other}` is not supported; there are mqtt and mqtts"
+                ))
+                .help(format!("did you mean `{near}://{authority}`?")));
+            }
+        };
+        let default_port = if tls { 8883 } else { 1883 };
+        let (host, port) = split_port(authority)
+            .ok_or_else(|| TextError::new(format!("`{text}` is not {scheme}://host[:port]")))?;
+        let port = match port {
+            None => default_port,
+            Some(port) => match port.parse() {
+                Ok(port) if port > 0 => port,
+                _ => {
+                    return Err(TextError::new(format!("`{port}` is not a port"))
+                        .help("a port is a number from 1 to 65535"));
+                }
+            },
+        };
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+            tls,
+        })
+    }
+}
+
+/// Host and port of `host`, `host:port`, `[address]` or `[address]:port`.
+fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
+    let (host, port) = if let Some(bracketed) = authority.strip_prefix('[') {
+        let (address, after) = bracketed.split_once(']')?;
+        address.parse::<std::net::Ipv6Addr>().ok()?;
+        match after {
+            "" => (address, None),
+            after => (address, Some(after.strip_prefix(':')?)),
+        }
+    } else {
+        match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        }
+    };
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    (!host.is_empty() && host.chars().all(plain)).then_some((host, port))
+}

@@ -1,0 +1,8 @@
+//! Eyot, the edge agent: everything that touches the world.
+//!
+//! The thinking is done by `eyot-pipeline`; this crate reads, stores, sends and shows. Parts know
+//! each other by the types in their `mod.rs` alone, and `app` wires them together.
+
+pub mod clock;
+pub mod config;
+pub mod error;
