@@ -1,0 +1,99 @@
+//! What one transaction will write, and who waits for it.
+
+use eyot_pipeline::ledger::Lane;
+use eyot_pipeline::time::Timestamp;
+use tokio::sync::oneshot;
+
+use super::message::{Arrival, Intake, OpenDevice};
+use super::{Commit, DeviceRow};
+
+/// Rows that a transaction adds or removes, roughly: bounds how long it takes.
+const MAX_ROWS: usize = 8192;
+
+/// Requests gathered for one transaction.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) commits: Vec<Commit>,
+    pub(super) letters: Vec<Arrival>,
+    pub(super) opens: Vec<OpenDevice>,
+    pub(super) removals: Removals,
+    flushes: Vec<oneshot::Sender<()>>,
+    rows: usize,
+}
+
+/// Rows that leave the outbox. They make room, so they may go ahead of the rest.
+#[derive(Default)]
+pub(super) struct Removals {
+    pub(super) delivered: Vec<(Lane, i64)>,
+    pub(super) corrupt: Vec<(Lane, i64)>,
+}
+
+impl Removals {
+    pub(super) fn is_empty(&self) -> bool {
+        self.delivered.is_empty() && self.corrupt.is_empty()
+    }
+
+    /// Whether it should be written before more are taken on.
+    pub(super) fn is_full(&self) -> bool {
+        self.delivered.len() + self.corrupt.len() >= MAX_ROWS
+    }
+}
+
+impl Batch {
+    pub(super) fn of(removals: Removals) -> Self {
+        Self {
+            removals,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn push(&mut self, message: Intake) {
+        match message {
+            Intake::Commit(commit) => {
+                self.rows += commit.records.len().max(1);
+                self.commits.push(commit);
+            }
+            Intake::DeadLetter(arrival) => {
+                self.rows += 1;
+                self.letters.push(arrival);
+            }
+            Intake::OpenDevice(open) => {
+                self.rows += 1;
+                self.opens.push(open);
+            }
+            Intake::Flush(done) => self.flushes.push(done),
+        }
+    }
+
+    /// Whether there is something to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0 && self.removals.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.rows >= MAX_ROWS || self.removals.is_full()
+    }
+
+    /// Whether someone waits for it.
+    pub(super) fn is_urgent(&self) -> bool {
+        !self.opens.is_empty() || !self.flushes.is_empty()
+    }
+
+    /// It is durable: tells everyone. `devices` answers `opens`, in order.
+    pub(super) fn committed(self, devices: Vec<DeviceRow>, at: Timestamp) {
+        for guard in self
+            .commits
+            .into_iter()
+            .filter_map(|commit| commit.on_commit)
+        {
+            guard.committed(at);
+        }
+        // Whoever no longer listens needs no answer.
+        for (open, device) in self.opens.into_iter().zip(devices) {
+            let _ = open.reply.send(device);
+        }
+        for done in self.flushes {
+            let _ = done.send(());
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What goes in and out of the store.
+
+use eyot_pipeline::ledger::{Lane, LaneBook};
+use eyot_pipeline::time::Timestamp;
+use tokio::sync::oneshot;
+
+use super::StoreError;
+
+/// A device as the store knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceRow {
+    /// Key for [`Commit::device`].
+    pub id: i64,
+    /// Number of its last committed effect; 0 before the first.
+    pub last_effect: u64,
+}
+
+/// An effect in its stored form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Lane of the outbox.
+    pub lane: Lane,
+    /// The device's effect number, from 1, dense.
+    pub number: u64,
+    /// What the body is, like `summary`.
+    pub kind: &'static str,
+    /// Event time of the oldest reading behind it: its age is counted from there.
+    pub oldest: Timestamp,
+    /// The encoded record.
+    pub body: Vec<u8>,
+}
+
+/// Waits for a [`Commit`] to be durable: holds its admission permits and settles its readings.
+pub trait Committed: Send {
+    /// The transaction ended at `at`. Called on the store's thread, so it must be quick. A guard
+    /// that is dropped without this call belongs to effects that were not committed.
+    fn committed(self: Box<Self>, at: Timestamp);
+}
+
+/// Effects of one device, committed together with its last effect number.
+pub struct Commit {
+    /// From [`DeviceRow::id`].
+    pub device: i64,
+    /// In order of their numbers. Those committed before are skipped, so that a replay commits once.
+    /// May be empty: then the guard alone waits its turn.
+    pub records: Vec<Record>,
+    /// Told once the records are durable.
+    pub on_commit: Option<Box<dyn Committed>>,
+}
+
+/// A message that could not be decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Name of the source it came through.
+    pub source: String,
+    /// Its topic.
+    pub topic: String,
+    /// Reason in the books.
+    pub reason: &'static str,
+    /// What exactly was wrong.
+    pub detail: String,
+    /// Raw bytes; what exceeds `dead_letter_bytes` is cut off when it is sent.
+    pub payload: Vec<u8>,
+}
+
+/// A stored dead letter. Identical letters (source, topic, reason, payload) share a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterRow {
+    /// Key; grows with time.
+    pub id: i64,
+    /// When the newest of them arrived.
+    pub at: Timestamp,
+    /// Name of the source.
+    pub source: String,
+    /// Topic.
+    pub topic: String,
+    /// Reason in the books.
+    pub reason: String,
+    /// What was wrong with the first of them.
+    pub detail: String,
+    /// The first bytes of the payload, or `None` if what is stored fails its checksum.
+    pub payload: Option<Vec<u8>>,
+    /// Bytes of the whole payload.
+    pub payload_len: u64,
+    /// How many there were.
+    pub count: u64,
+}
+
+/// A record waiting in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutRow {
+    /// Position in the outbox; grows with time, never used twice.
+    pub seq: i64,
+    /// Its lane.
+    pub lane: Lane,
+    /// Name of the device.
+    pub device: String,
+    /// See [`Record::kind`].
+    pub kind: String,
+    /// The device's effect number.
+    pub number: u64,
+    /// Event time of the oldest reading behind it: its age is counted from there.
+    pub oldest: Timestamp,
+    /// The encoded record, exactly as committed.
+    pub body: Vec<u8>,
+}
+
+/// Records given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Eviction {
+    /// Of which lane.
+    pub lane: Lane,
+    /// `quota` or `corrupt`.
+    pub reason: String,
+    /// How many, ever.
+    pub n: u64,
+}
+
+/// The state of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stats {
+    /// The lanes' books, most urgent first.
+    pub lanes: [(Lane, LaneBook); Lane::ALL.len()],
+    /// What `evicted` is made of.
+    pub evictions: Vec<Eviction>,
+    /// Devices ever opened.
+    pub devices: u64,
+    /// Dead letters kept (rows).
+    pub dead_letters: u64,
+    /// Dead letters that had to go, repetitions included.
+    pub dead_letters_evicted: u64,
+    /// Effects whose number did not follow the one before: a bug, or effects lost before commit.
+    pub effect_gaps: u64,
+    /// Records refused because their device was never opened here: a bug.
+    pub refused: u64,
+    /// Bytes of the database and its write-ahead log.
+    pub file_bytes: u64,
+}
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Requests in order of arrival; they wait when the disk does.
+pub(super) enum Intake {
+    Commit(Commit),
+    DeadLetter(Arrival),
+    OpenDevice(OpenDevice),
+    Flush(oneshot::Sender<()>),
+}
+
+/// A dead letter, cut to size.
+pub(super) struct Arrival {
+    pub(super) at: Timestamp,
+    pub(super) letter: DeadLetter,
+    pub(super) payload_len: usize,
+}
+
+pub(super) struct OpenDevice {
+    pub(super) name: String,
+    pub(super) class: String,
+    pub(super) reply: oneshot::Sender<DeviceRow>,
+}
+
+/// Requests that overtake intake.
+pub(super) enum Service {
+    Fetch {
+        lane: Lane,
+        after: i64,
+        limit: usize,
+        reply: Reply<Vec<OutRow>>,
+    },
+    Delivered(Vec<(Lane, i64)>),
+    Stats(Reply<Stats>),
+    DeadLetters {
+        limit: usize,
+        reply: Reply<Vec<DeadLetterRow>>,
+    },
+    /// Makes the disk full at this many pages.
+    #[cfg(test)]
+    PageLimit(u32),
+}

@@ -1,0 +1,120 @@
+//! The database: outbox, device numbering, books and dead letters in one SQLite file.
+//!
+//! One dedicated thread owns the only writing connection. Callers hold a [`StoreHandle`]; the
+//! thread gathers what is waiting (for at most `commit_interval`) into one transaction, so that
+//! effects, the device's last effect number, the lanes' books and the sources' books change
+//! together or not at all. Two bounded channels lead to it:
+//!
+//! - *intake* (commits, dead letters, devices, flushes), first in, first out. When the disk cannot
+//!   keep pace it fills and senders wait: that is the back-pressure;
+//! - *service* (fetches, deliveries, statistics), which never waits behind intake, since
+//!   delivering is what makes room.
+//!
+//! A transaction that fails (disk full, I/O error) is kept and retried; nothing is dropped.
+//!
+//! ```text
+//! eyot.db                 the database, with -wal and -shm beside it while it is open
+//! eyot.lock               held while an agent runs on the folder
+//! eyot.identity           copy of agent uuid and store epoch, for when the database is lost
+//! eyot.db.corrupt-<time>  a database that could not be used, set aside
+//! ```
+
+mod batch;
+mod books;
+mod boot;
+mod dead_letters;
+mod error;
+mod handle;
+mod identity;
+mod message;
+mod outbox;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use eyot_pipeline::ledger::SourceBook;
+use eyot_pipeline::time::Timestamp;
+
+pub use books::Books;
+pub use error::StoreError;
+pub use handle::{StoreHandle, StoreThread};
+pub use identity::Identity;
+pub use message::{
+    Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Eviction, OutRow, Record, Stats,
+};
+
+/// CRC-32C of every stored blob, checked when it is read.
+static CRC: crc::Crc<u32, crc::Table<16>> =
+    crc::Crc::<u32, crc::Table<16>>::new(&crc::CRC_32_ISCSI);
+
+/// How to open a store.
+#[derive(Clone)]
+pub struct Options {
+    /// Folder of the database; created if it is not there.
+    pub dir: PathBuf,
+    /// How long a commit waits for company.
+    pub commit_interval: Duration,
+    /// Records kept in the outbox, all lanes together; beyond it the oldest of the least urgent
+    /// lane are evicted with reason `quota`.
+    pub max_records: u64,
+    /// Dead letters kept; beyond it the oldest go, counted.
+    pub dead_letters: usize,
+    /// Bytes of a dead letter's payload kept.
+    pub dead_letter_bytes: usize,
+    /// Requests that each of the two channels holds before senders wait.
+    pub channel: usize,
+    /// The agent's wall clock.
+    pub clock: fn() -> Timestamp,
+    /// The sources' live books, saved with every commit. Put [`Store::books`] back into them before
+    /// the first commit is sent: nothing is saved before.
+    pub books: Arc<dyn Books>,
+    /// Sleep this long in every commit: a slow disk, for tests of back-pressure. `None` otherwise.
+    pub slow_commit: Option<Duration>,
+}
+
+/// An open store.
+pub struct Store {
+    /// Sends requests; cheap to clone.
+    pub handle: StoreHandle,
+    /// Stops it.
+    pub thread: StoreThread,
+    /// What record ids are made of.
+    pub identity: Identity,
+    /// The sources' books as of the last commit; what was in flight then is lost and counted so.
+    pub books: HashMap<String, SourceBook>,
+    /// Where an unusable database was set aside to, if one was: this one started empty.
+    pub set_aside: Option<PathBuf>,
+    /// Whether the last run ended without [`StoreThread::shutdown`].
+    pub unclean_stop: bool,
+}
+
+impl Store {
+    /// Opens the store in `options.dir` and starts its thread. Blocks on the disk: not for a tokio
+    /// worker. A database that cannot be used is set aside and replaced by an empty one with the
+    /// next store epoch.
+    ///
+    /// # Errors
+    /// If the folder cannot be used, another agent holds it, or the schema is newer than this
+    /// version of eyot.
+    pub fn open(options: Options) -> Result<Self, StoreError> {
+        let lock = boot::lock(&options.dir)?;
+        let (loaded, set_aside) = boot::load(&options)?;
+        let (identity, clean_stop) = (loaded.identity, loaded.clean_stop);
+        let books = loaded.ledger.after_stop();
+        let (handle, thread) = handle::start(options, lock, loaded)?;
+        Ok(Self {
+            handle,
+            thread,
+            identity,
+            books,
+            set_aside,
+            unclean_stop: !clean_stop,
+        })
+    }
+}

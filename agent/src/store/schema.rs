@@ -1,0 +1,134 @@
+//! Tables, their versions, and the few scalars in `meta`.
+
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OptionalExtension, ToSql, TransactionBehavior};
+
+/// Step n takes a database from `user_version` n to n + 1. Steps are never edited, only added.
+pub(super) const MIGRATIONS: &[&str] = &["
+    CREATE TABLE meta (
+        key   TEXT PRIMARY KEY,
+        value ANY NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE devices (
+        id          INTEGER PRIMARY KEY,
+        name        TEXT NOT NULL UNIQUE,
+        class       TEXT NOT NULL,
+        last_effect INTEGER NOT NULL
+    ) STRICT;
+
+    -- AUTOINCREMENT: a position is never used twice, so a late acknowledgement hits nobody else.
+    CREATE TABLE outbox (
+        seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+        lane    INTEGER NOT NULL,
+        device  INTEGER NOT NULL,
+        effect  INTEGER NOT NULL,
+        kind    TEXT NOT NULL,
+        oldest INTEGER NOT NULL,
+        body    BLOB NOT NULL,
+        crc     INTEGER NOT NULL,
+        UNIQUE (device, effect)
+    ) STRICT;
+    CREATE INDEX outbox_by_lane ON outbox (lane);
+
+    CREATE TABLE lanes (
+        lane      INTEGER PRIMARY KEY,
+        enqueued  INTEGER NOT NULL,
+        delivered INTEGER NOT NULL,
+        evicted   INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE evictions (
+        lane   INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        n      INTEGER NOT NULL,
+        PRIMARY KEY (lane, reason)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE ledger (
+        source TEXT NOT NULL,
+        side   TEXT NOT NULL,
+        term   TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        n      INTEGER NOT NULL,
+        PRIMARY KEY (source, side, term, reason)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE dead_letters (
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        at          INTEGER NOT NULL,
+        source      TEXT NOT NULL,
+        topic       TEXT NOT NULL,
+        reason      TEXT NOT NULL,
+        detail      TEXT NOT NULL,
+        payload     BLOB NOT NULL,
+        payload_len INTEGER NOT NULL,
+        crc         INTEGER NOT NULL,
+        count       INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX dead_letters_by_crc ON dead_letters (crc);
+"];
+
+/// Keys of `meta`.
+pub(super) mod key {
+    pub(in crate::store) const AGENT: &str = "agent";
+    pub(in crate::store) const STORE_EPOCH: &str = "store_epoch";
+    pub(in crate::store) const CLEAN_STOP: &str = "clean_stop";
+    pub(in crate::store) const DEAD_LETTERS_EVICTED: &str = "dead_letters_evicted";
+    pub(in crate::store) const EFFECT_GAPS: &str = "effect_gaps";
+    pub(in crate::store) const REFUSED: &str = "refused";
+}
+
+/// Sets the connection up for the writer.
+pub(super) fn configure(db: &Connection) -> rusqlite::Result<()> {
+    db.set_prepared_statement_cache_capacity(64);
+    db.execute_batch(
+        "PRAGMA busy_timeout = 5000;
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = NORMAL;
+         PRAGMA cache_size = -1024;
+         PRAGMA journal_size_limit = 16777216;",
+    )
+}
+
+/// The database's schema version; 0 when it is new.
+pub(super) fn version(db: &Connection) -> rusqlite::Result<usize> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Takes the database from version `from` to the newest, one transaction a step.
+pub(super) fn migrate(db: &mut Connection, from: usize) -> rusqlite::Result<()> {
+    for (step, sql) in MIGRATIONS.iter().enumerate().skip(from) {
+        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        tx.execute_batch(sql)?;
+        tx.pragma_update(None, "user_version", step + 1)?;
+        tx.commit()?;
+    }
+    Ok(())
+}
+
+pub(super) fn meta<T: FromSql>(db: &Connection, key: &str) -> rusqlite::Result<Option<T>> {
+    db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()
+}
+
+pub(super) fn set_meta(db: &Connection, key: &str, value: impl ToSql) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?
+        .execute((key, value))?;
+    Ok(())
+}
+
+/// A counter in `meta`; 0 before it was first counted up.
+pub(super) fn counter(db: &Connection, key: &str) -> rusqlite::Result<u64> {
+    Ok(meta(db, key)?.unwrap_or(0))
+}
+
+pub(super) fn count_up(db: &Connection, key: &str, by: u64) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO meta (key, value) VALUES (?1, ?2)
+         ON CONFLICT (key) DO UPDATE SET value = value + excluded.value",
+    )?
+    .execute((key, by))?;
+    Ok(())
+}

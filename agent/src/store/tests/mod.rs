@@ -1,0 +1,140 @@
+//! Tests of the store: each in a folder of its own, through the same handle as the agent.
+
+mod durability;
+mod faults;
+mod invariant_2;
+mod letters;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use eyot_pipeline::ledger::{Lane, LaneBook, SourceBook};
+use eyot_pipeline::time::Timestamp;
+use tempfile::TempDir;
+
+use super::{
+    Books, Commit, Committed, DeadLetter, Eviction, Identity, Options, OutRow, Record, Store,
+    StoreError, StoreHandle,
+};
+
+/// Longest wait for anything that should happen soon.
+const PATIENCE: Duration = Duration::from_secs(20);
+const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
+
+/// Live books that a test turns by hand.
+#[derive(Default)]
+struct Ledger(Mutex<Vec<(String, SourceBook)>>);
+
+impl Ledger {
+    /// Sets a source's book.
+    fn set(&self, source: &str, book: SourceBook) {
+        let mut books = self.0.lock().unwrap();
+        books.retain(|(name, _)| name != source);
+        books.push((source.to_owned(), book));
+    }
+}
+
+impl Books for Ledger {
+    fn snapshot(&self) -> Vec<(String, SourceBook)> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// A store's options in `dir`, with no wait for company.
+fn options(dir: &Path) -> Options {
+    Options {
+        dir: dir.to_owned(),
+        commit_interval: Duration::ZERO,
+        max_records: 1_000_000,
+        dead_letters: 100,
+        dead_letter_bytes: 64,
+        channel: 64,
+        clock: || NOW,
+        books: Arc::new(Ledger::default()),
+        slow_commit: None,
+    }
+}
+
+fn open(dir: &Path) -> Store {
+    Store::open(options(dir)).unwrap()
+}
+
+fn refusal(options: Options) -> StoreError {
+    match Store::open(options) {
+        Ok(_) => panic!("store opened against all expectation"),
+        Err(error) => error,
+    }
+}
+
+/// What a `kill -9` leaves behind at this moment, in a folder of its own.
+fn crash_image(dir: &Path) -> TempDir {
+    let image = TempDir::new().unwrap();
+    for file in ["eyot.db", "eyot.db-wal", "eyot.identity"] {
+        std::fs::copy(dir.join(file), image.path().join(file)).unwrap();
+    }
+    image
+}
+
+fn record(lane: Lane, number: u64) -> Record {
+    Record {
+        lane,
+        number,
+        kind: "summary",
+        oldest: NOW,
+        body: format!("body of {number}").into_bytes(),
+    }
+}
+
+fn summaries(device: i64, numbers: impl IntoIterator<Item = u64>) -> Commit {
+    Commit {
+        device,
+        records: numbers
+            .into_iter()
+            .map(|number| record(Lane::Summary, number))
+            .collect(),
+        on_commit: None,
+    }
+}
+
+/// Calls a closure once committed.
+struct Guard<F>(F);
+
+impl<F: FnOnce(Timestamp) + Send> Committed for Guard<F> {
+    fn committed(self: Box<Self>, at: Timestamp) {
+        (self.0)(at);
+    }
+}
+
+fn letter(topic: &str, payload: &[u8]) -> DeadLetter {
+    DeadLetter {
+        source: "plant".into(),
+        topic: topic.into(),
+        reason: "payload",
+        detail: "expected a number".into(),
+        payload: payload.to_vec(),
+    }
+}
+
+async fn all(handle: &StoreHandle, lane: Lane) -> Vec<OutRow> {
+    handle.fetch(lane, 0, usize::MAX).await.unwrap()
+}
+
+async fn numbers(handle: &StoreHandle, lane: Lane) -> Vec<u64> {
+    let rows = all(handle, lane).await;
+    rows.iter().map(|row| row.number).collect()
+}
+
+async fn book(handle: &StoreHandle, lane: Lane) -> LaneBook {
+    handle.stats().await.unwrap().lanes[lane as usize].1
+}
+
+async fn evicted(handle: &StoreHandle) -> Vec<Eviction> {
+    handle.stats().await.unwrap().evictions
+}
+
+/// Waits for what should happen soon.
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let result = tokio::time::timeout(PATIENCE, future).await;
+    result.unwrap_or_else(|elapsed| panic!("{what}: {elapsed} after {PATIENCE:?}"))
+}

@@ -1,0 +1,301 @@
+//! The thread that owns the writing connection: gather, commit, tell.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::batch::{Batch, Removals};
+use super::books::Ledger;
+use super::boot::Loaded;
+use super::message::{Intake, Service};
+use super::outbox::{self, Outbox, Removal};
+use super::schema::{self, key};
+use super::{DeviceRow, Options, Stats, StoreError, dead_letters};
+
+/// Books that change without any commit are saved this often.
+const BOOKS_INTERVAL: Duration = Duration::from_secs(1);
+/// First and longest pause before a failed transaction is tried again.
+const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// The thread's ends of the channels.
+pub(super) struct Ports {
+    pub(super) intake: mpsc::Receiver<Intake>,
+    pub(super) service: mpsc::Receiver<Service>,
+    pub(super) changed: watch::Sender<u64>,
+    pub(super) degraded: watch::Sender<Option<String>>,
+    pub(super) stop: Arc<Notify>,
+}
+
+/// What came out of a transaction.
+#[derive(Default)]
+struct Written {
+    added: u64,
+    devices: Vec<DeviceRow>,
+}
+
+/// Runs on a runtime of its own, on a thread of its own, where SQLite may block as it likes.
+pub(super) struct Worker {
+    options: Options,
+    ports: Ports,
+    db: Connection,
+    outbox: Outbox,
+    ledger: Ledger,
+    /// Whether the database is marked as stopped in order; the first transaction takes that back.
+    clean_stop: bool,
+    /// No request can come any more, and none is left.
+    drained: bool,
+    /// When the books are saved though nobody commits. `None` before the first transaction: until
+    /// then the live books may not be restored yet.
+    books_due: Option<Instant>,
+}
+
+impl Worker {
+    pub(super) fn new(options: Options, loaded: Loaded, ports: Ports) -> Self {
+        Self {
+            options,
+            ports,
+            db: loaded.db,
+            outbox: loaded.outbox,
+            ledger: loaded.ledger,
+            clean_stop: loaded.clean_stop,
+            drained: false,
+            books_due: None,
+        }
+    }
+
+    /// Until it is told to stop or the last handle is dropped.
+    pub(super) async fn run(mut self) -> Result<(), StoreError> {
+        while !self.drained {
+            let batch = self.gather().await;
+            self.write(batch).await?;
+        }
+        self.close()
+    }
+
+    /// Waits for requests until the batch is due, full, or awaited by someone.
+    async fn gather(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        let mut due = None;
+        loop {
+            while !batch.is_full()
+                && let Ok(message) = self.ports.intake.try_recv()
+            {
+                batch.push(message);
+            }
+            // After intake, so that a flush covers the deliveries sent before it.
+            for _ in 0..self.ports.service.len() {
+                if let Ok(request) = self.ports.service.try_recv() {
+                    self.serve(request, &mut batch.removals);
+                }
+            }
+            if self.drained || batch.is_full() || batch.is_urgent() {
+                return batch;
+            }
+            if due.is_none() && !batch.is_empty() {
+                due = Some(Instant::now() + self.options.commit_interval);
+            }
+            tokio::select! {
+                message = self.ports.intake.recv() => match message {
+                    Some(message) => batch.push(message),
+                    None => self.drained = true,
+                },
+                Some(request) = self.ports.service.recv() => {
+                    self.serve(request, &mut batch.removals);
+                }
+                () = at(due.or(self.books_due)) => return batch,
+                () = self.ports.stop.notified() => self.refuse_more(),
+            }
+        }
+    }
+
+    /// What is in the channels is still served; senders find them closed.
+    fn refuse_more(&mut self) {
+        self.ports.intake.close();
+        self.ports.service.close();
+    }
+
+    /// Commits the batch, however long that takes; gives up only when told to stop.
+    async fn write(&mut self, mut batch: Batch) -> Result<(), StoreError> {
+        let mut pause = RETRY_PAUSE.0;
+        loop {
+            match self.transact(&batch) {
+                Ok(written) => {
+                    self.report(None);
+                    if written.added > 0 {
+                        self.ports.changed.send_modify(|n| *n += 1);
+                    }
+                    batch.committed(written.devices, (self.options.clock)());
+                    return Ok(());
+                }
+                Err(source) if self.ports.intake.is_closed() => {
+                    return Err(StoreError::Unwritten {
+                        commits: batch.commits.len(),
+                        source,
+                    });
+                }
+                Err(error) => self.report(Some(&error)),
+            }
+            self.wait(pause, &mut batch.removals).await;
+            pause = (pause * 2).min(RETRY_PAUSE.1);
+            self.make_room(&mut batch.removals);
+        }
+    }
+
+    /// Pauses, serving all the while.
+    async fn wait(&mut self, pause: Duration, removals: &mut Removals) {
+        let end = Instant::now() + pause;
+        while !self.ports.intake.is_closed() {
+            tokio::select! {
+                Some(request) = self.ports.service.recv(), if !removals.is_full() => {
+                    self.serve(request, removals);
+                }
+                () = self.ports.stop.notified() => self.refuse_more(),
+                () = sleep_until(end) => return,
+            }
+        }
+    }
+
+    /// While the disk is full, deliveries go ahead of the batch. If even that fails, they stay in it.
+    fn make_room(&mut self, removals: &mut Removals) {
+        if removals.is_empty() {
+            return;
+        }
+        let alone = Batch::of(std::mem::take(removals));
+        if self.transact(&alone).is_err() {
+            *removals = alone.removals;
+        }
+    }
+
+    /// Publishes whether commits fail, and logs it when that changes.
+    fn report(&self, failure: Option<&rusqlite::Error>) {
+        let degraded = self.ports.degraded.borrow().is_some();
+        match failure {
+            Some(error) if !degraded => {
+                tracing::error!(%error, dir = %self.options.dir.display(), "cannot commit, retrying");
+                self.ports.degraded.send_replace(Some(error.to_string()));
+            }
+            None if degraded => {
+                tracing::info!(dir = %self.options.dir.display(), "commits succeed again");
+                self.ports.degraded.send_replace(None);
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes the batch and the sources' books, or nothing.
+    fn transact(&mut self, batch: &Batch) -> rusqlite::Result<Written> {
+        let books = self.ledger.changes();
+        self.books_due = Some(Instant::now() + BOOKS_INTERVAL);
+        if batch.is_empty() && books.is_empty() {
+            return Ok(Written::default());
+        }
+        let mut outbox = self.outbox;
+        let mut written = Written::default();
+        let tx = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if self.clean_stop {
+            schema::set_meta(&tx, key::CLEAN_STOP, 0)?;
+        }
+        outbox.remove(&tx, &batch.removals.delivered, Removal::Delivered)?;
+        outbox.remove(&tx, &batch.removals.corrupt, outbox::CORRUPT)?;
+        for commit in &batch.commits {
+            written.added += outbox.append(&tx, commit)?;
+        }
+        outbox.enforce_quota(&tx)?;
+        outbox.save(&tx, &self.outbox)?;
+        dead_letters::append(&tx, &batch.letters, self.options.dead_letters)?;
+        self.ledger.save(&tx, &books)?;
+        for open in &batch.opens {
+            written
+                .devices
+                .push(outbox::open_device(&tx, &open.name, &open.class)?);
+        }
+        if let Some(delay) = self.options.slow_commit {
+            std::thread::sleep(delay);
+        }
+        tx.commit()?;
+        self.clean_stop = false;
+        self.outbox = outbox;
+        self.ledger.saved(books);
+        Ok(written)
+    }
+
+    /// Answers at once from what is committed. Whoever no longer listens needs no answer.
+    fn serve(&self, request: Service, removals: &mut Removals) {
+        match request {
+            Service::Fetch {
+                lane,
+                after,
+                limit,
+                reply,
+            } => {
+                let fetched = outbox::fetch(&self.db, lane, after, limit).map(|fetched| {
+                    removals.corrupt.extend(fetched.corrupt);
+                    fetched.intact
+                });
+                let _ = reply.send(fetched.map_err(StoreError::reading("outbox")));
+            }
+            Service::Delivered(rows) => removals.delivered.extend(rows),
+            Service::Stats(reply) => {
+                let _ = reply.send(self.stats().map_err(StoreError::reading("statistics")));
+            }
+            Service::DeadLetters { limit, reply } => {
+                let letters = dead_letters::list(&self.db, limit);
+                let _ = reply.send(letters.map_err(StoreError::reading("dead letters")));
+            }
+            #[cfg(test)]
+            Service::PageLimit(pages) => {
+                let limit = self.db.pragma_update(None, "max_page_count", pages);
+                assert_eq!(limit, Ok(()));
+            }
+        }
+    }
+
+    fn stats(&self) -> rusqlite::Result<Stats> {
+        let devices = self
+            .db
+            .prepare_cached("SELECT COUNT(*) FROM devices")?
+            .query_row([], |row| row.get(0))?;
+        let size = |name| {
+            let path = self.options.dir.join(name);
+            std::fs::metadata(path).map_or(0, |file| file.len())
+        };
+        Ok(Stats {
+            lanes: self.outbox.lanes(),
+            evictions: outbox::evictions(&self.db)?,
+            devices,
+            dead_letters: dead_letters::count(&self.db)?,
+            dead_letters_evicted: schema::counter(&self.db, key::DEAD_LETTERS_EVICTED)?,
+            effect_gaps: schema::counter(&self.db, key::EFFECT_GAPS)?,
+            refused: schema::counter(&self.db, key::REFUSED)?,
+            file_bytes: size("eyot.db") + size("eyot.db-wal"),
+        })
+    }
+
+    /// Saves what the last guards settled, marks the stop as orderly and closes the database.
+    fn close(mut self) -> Result<(), StoreError> {
+        self.transact(&Batch::default())
+            .and_then(|_| schema::set_meta(&self.db, key::CLEAN_STOP, 1))
+            .map_err(StoreError::Close)?;
+        self.db
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .and_then(|()| self.db.close().map_err(|(_, error)| error))
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, "write-ahead log stays behind, to be read at the next start");
+            });
+        Ok(())
+    }
+}
+
+/// Never, without a deadline.
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
+    }
+}
