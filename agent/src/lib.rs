@@ -7,4 +7,5 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod mqtt;
+pub mod sim;
 pub mod store;
