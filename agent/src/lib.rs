@@ -7,5 +7,6 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod mqtt;
+pub mod ops;
 pub mod sim;
 pub mod store;

@@ -1,0 +1,291 @@
+//! What ops shows: plain data behind one narrow trait.
+
+use eyot_pipeline::effect::{DegradedReason, Verdict};
+use eyot_pipeline::ledger::{Lane, LaneBook, SourceBook};
+use eyot_pipeline::{Span, Timestamp};
+use serde::Serialize;
+
+/// What ops shows. Implemented by the agent; cheap, never blocks.
+///
+/// Each answer is a snapshot: a book is read at one instant, so that its equations hold.
+pub trait View: Send + Sync + 'static {
+    /// The agent as a whole.
+    fn overview(&self) -> Overview;
+    /// Every device known, in any order.
+    fn devices(&self) -> Vec<DeviceView>;
+}
+
+/// The agent as a whole.
+#[derive(Debug, Clone, Serialize)]
+pub struct Overview {
+    /// Name of the agent.
+    pub agent: String,
+    /// Version of the program.
+    pub version: &'static str,
+    /// Gateway time at which it started.
+    #[serde(serialize_with = "json::time")]
+    pub started_at: Timestamp,
+    /// Gateway time of this snapshot.
+    #[serde(serialize_with = "json::time")]
+    pub now: Timestamp,
+    /// Starting, running or stopping.
+    pub phase: Phase,
+    /// In the order of the config.
+    pub sources: Vec<SourceView>,
+    /// `None` when the config has none.
+    pub uplink: Option<Link>,
+    /// Most urgent first.
+    pub lanes: Vec<LaneView>,
+    /// The database.
+    pub store: StoreView,
+    /// How many devices are in which state.
+    pub devices: DeviceCounts,
+    /// The bounds from the config that the numbers here are held against.
+    pub limits: Limits,
+    /// Whatever else is wrong, a sentence each: a model that failed its self-test, say. Every one of
+    /// them makes the agent degraded.
+    pub faults: Vec<String>,
+}
+
+impl Overview {
+    /// Readings admitted and not yet settled, over all sources.
+    pub fn readings_in_flight(&self) -> u64 {
+        let books = self.sources.iter().map(|source| &source.book);
+        books.map(|book| book.readings_in_flight).sum()
+    }
+
+    /// Records waiting in the outbox, over all lanes.
+    pub fn records_buffered(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.book.buffered).sum()
+    }
+}
+
+/// Where the agent is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The store is not open, a model not loaded or a source not started yet.
+    Starting,
+    /// At work.
+    Running,
+    /// Asked to stop.
+    Stopping,
+}
+
+impl Phase {
+    /// The name used in JSON and on the page.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+/// A connection to a broker.
+#[derive(Debug, Clone, Serialize)]
+pub struct Link {
+    /// URL of the broker, without credentials.
+    pub broker: String,
+    /// Whether the session stands right now.
+    pub connected: bool,
+    /// Why it last failed; kept after it came back.
+    pub last_error: Option<String>,
+}
+
+/// One source.
+#[derive(Debug, Clone, Serialize)]
+pub struct SourceView {
+    /// Name in the ledger, logs and metrics.
+    pub name: String,
+    /// Its connection.
+    pub link: Link,
+    /// Its books.
+    #[serde(flatten, serialize_with = "json::book")]
+    pub book: SourceBook,
+}
+
+/// One lane of the outbox.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct LaneView {
+    /// Which.
+    pub lane: Lane,
+    /// Its books.
+    #[serde(flatten)]
+    pub book: LaneBook,
+}
+
+/// The database.
+#[derive(Debug, Clone, Serialize)]
+pub struct StoreView {
+    /// What is wrong with it; `None` when nothing is.
+    pub degraded: Option<String>,
+    /// Size of its files.
+    pub db_bytes: u64,
+    /// Dead letters kept.
+    pub dead_letters: u64,
+}
+
+/// How many devices are in which state.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct DeviceCounts {
+    /// At work.
+    pub running: u64,
+    /// Failed, about to run again.
+    pub restarting: u64,
+    /// Failed too often.
+    pub quarantined: u64,
+    /// Restarts of any device since the agent started.
+    pub restarts: u64,
+}
+
+impl DeviceCounts {
+    /// Devices known.
+    pub fn total(self) -> u64 {
+        self.running + self.restarting + self.quarantined
+    }
+}
+
+/// Bounds from the config.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Limits {
+    /// Devices known at once.
+    pub devices: u64,
+    /// Readings admitted and not yet settled, over all devices.
+    pub readings_in_flight: u64,
+    /// Records in the outbox, all lanes together.
+    pub records: u64,
+    /// Dead letters kept.
+    pub dead_letters: u64,
+}
+
+/// One device.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeviceView {
+    /// Its name. It may come from a topic, so it may be any text at all.
+    pub name: String,
+    /// Name of its class.
+    pub class: String,
+    /// Whether its actor is at work.
+    pub state: DeviceState,
+    /// Event time of its newest reading.
+    #[serde(serialize_with = "json::maybe_time")]
+    pub last_event_time: Option<Timestamp>,
+    /// Gateway time at which its newest reading arrived.
+    #[serde(serialize_with = "json::maybe_time")]
+    pub last_seen: Option<Timestamp>,
+    /// How old its newest reading may be; `None` when the config states no limit.
+    #[serde(
+        rename = "freshness_limit_seconds",
+        serialize_with = "json::maybe_seconds",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub freshness_limit: Option<Span>,
+    /// What the agent thinks of it.
+    #[serde(serialize_with = "json::verdict")]
+    pub verdict: Verdict,
+    /// Fused score of its last window; 1 and above is anomalous.
+    pub last_score: Option<f64>,
+    /// Why its model had no part in that score.
+    #[serde(serialize_with = "json::degraded")]
+    pub model_degraded: Option<DegradedReason>,
+    /// Windows scored.
+    pub windows: u64,
+    /// Alerts raised.
+    pub alerts: u64,
+    /// Readings that took part in a window.
+    pub processed: u64,
+    /// Readings whose window was closed already.
+    pub late: u64,
+    /// Readings seen before.
+    pub duplicate: u64,
+    /// Readings rejected, whatever the reason.
+    pub rejected: u64,
+    /// Restarts of its actor since the agent started.
+    pub restarts: u64,
+}
+
+/// Whether a device's actor is at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceState {
+    /// At work.
+    Running,
+    /// Failed, about to run again.
+    Restarting,
+    /// Failed too often: its readings are rejected until the agent is restarted.
+    Quarantined,
+}
+
+impl DeviceState {
+    /// The name used in metrics, JSON and on the page.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
+/// How the core's types look in JSON.
+mod json {
+    #![expect(
+        clippy::ref_option,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes fields by reference"
+    )]
+
+    use eyot_pipeline::effect::{DegradedReason, Verdict};
+    use eyot_pipeline::ledger::SourceBook;
+    use eyot_pipeline::{Span, Timestamp};
+    use serde::{Serialize, Serializer};
+
+    use crate::ops::equation::Equation;
+    use crate::ops::format::Rfc3339;
+
+    pub(super) fn time<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&Rfc3339(*time))
+    }
+
+    pub(super) fn maybe_time<S: Serializer>(
+        time: &Option<Timestamp>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        time.map(|time| Rfc3339(time).to_string()).serialize(to)
+    }
+
+    pub(super) fn maybe_seconds<S: Serializer>(
+        span: &Option<Span>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        span.map(Span::as_secs_f64).serialize(to)
+    }
+
+    pub(super) fn verdict<S: Serializer>(verdict: &Verdict, to: S) -> Result<S::Ok, S::Error> {
+        verdict.name().serialize(to)
+    }
+
+    pub(super) fn degraded<S: Serializer>(
+        reason: &Option<DegradedReason>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        reason.map(DegradedReason::name).serialize(to)
+    }
+
+    pub(super) fn book<S: Serializer>(book: &SourceBook, to: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Book {
+            messages: Equation,
+            readings: Equation,
+            unmapped_fields: u64,
+        }
+        let book = Book {
+            messages: Equation::messages(book),
+            readings: Equation::readings(book),
+            unmapped_fields: book.unmapped_fields,
+        };
+        book.serialize(to)
+    }
+}
