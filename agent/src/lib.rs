@@ -5,7 +5,10 @@
 
 pub mod clock;
 pub mod config;
+pub mod decode;
 pub mod error;
+pub mod infer;
+pub mod models;
 pub mod mqtt;
 pub mod ops;
 pub mod sim;
