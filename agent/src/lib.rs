@@ -3,13 +3,17 @@
 //! The thinking is done by `eyot-pipeline`; this crate reads, stores, sends and shows. Parts know
 //! each other by the types in their `mod.rs` alone, and `app` wires them together.
 
+pub mod actors;
+pub mod books;
 pub mod clock;
 pub mod config;
 pub mod decode;
 pub mod error;
 pub mod infer;
+pub mod link;
 pub mod models;
 pub mod mqtt;
 pub mod ops;
+pub mod record;
 pub mod sim;
 pub mod store;

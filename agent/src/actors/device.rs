@@ -1,0 +1,217 @@
+//! The actor around one device's state machine: it carries messages in and effects out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use eyot_pipeline::device::Tally;
+use eyot_pipeline::{Device, Effect, Input, Numbered, Reading, Timestamp};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use super::admission::Permit;
+use super::entry::DeviceEntry;
+use crate::clock;
+use crate::ops::{Metrics, Stage};
+use crate::record::Encoder;
+use crate::store::{Commit, Committed, StoreHandle};
+
+/// Readings of one device that arrived together, from one source.
+#[derive(Debug)]
+pub struct Batch {
+    /// The readings, in the order of their arrival.
+    pub readings: Vec<Reading>,
+    /// Gateway time of their arrival.
+    pub admitted: Timestamp,
+    /// The same on the monotonic clock, to measure how long they take.
+    pub arrived: Instant,
+    /// Covers all of them.
+    pub permit: Permit,
+}
+
+/// What a device's actor is sent.
+#[derive(Debug)]
+pub enum DeviceMessage {
+    /// Readings.
+    Batch(Batch),
+    /// The time it asked for has come.
+    Timer,
+    /// The agent stops: close what is open.
+    Close,
+}
+
+/// What a device's actor is started with.
+pub(super) struct DeviceArguments {
+    pub(super) entry: Arc<DeviceEntry>,
+    pub(super) store: StoreHandle,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) encoder: Encoder,
+}
+
+/// Owns one [`Device`].
+pub(super) struct DeviceActor;
+
+/// The actor's state.
+pub(super) struct DeviceActorState {
+    device: Device,
+    row: i64,
+    args: DeviceArguments,
+    tally: Tally,
+    effects: Vec<Numbered>,
+}
+
+impl Actor for DeviceActor {
+    type Msg = DeviceMessage;
+    type State = DeviceActorState;
+    type Arguments = DeviceArguments;
+
+    /// The one way to start, for the first time and after a failure.
+    async fn pre_start(
+        &self,
+        _: ActorRef<DeviceMessage>,
+        args: DeviceArguments,
+    ) -> Result<DeviceActorState, ActorProcessingErr> {
+        let class = &args.entry.class;
+        let row = args
+            .store
+            .open_device(&args.entry.name, &class.config.name)
+            .await?;
+        Ok(DeviceActorState {
+            device: Device::new(
+                Arc::clone(&class.config),
+                class.model.clone(),
+                row.last_effect,
+            ),
+            row: row.id,
+            tally: Tally::default(),
+            effects: Vec::new(),
+            args,
+        })
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<DeviceMessage>,
+        message: DeviceMessage,
+        state: &mut DeviceActorState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            DeviceMessage::Batch(batch) => state.batch(batch).await,
+            DeviceMessage::Timer => {
+                let now = clock::now();
+                state.run(Input::Timer { now }).await
+            }
+            DeviceMessage::Close => {
+                let now = clock::now();
+                state.run(Input::Stop { now }).await
+            }
+        }
+    }
+}
+
+impl DeviceActorState {
+    async fn batch(&mut self, batch: Batch) -> Result<(), ActorProcessingErr> {
+        let Batch {
+            readings,
+            admitted,
+            arrived,
+            permit,
+        } = batch;
+        self.tally.clear();
+        let input = Input::Readings {
+            now: admitted,
+            readings: &readings,
+        };
+        self.device
+            .handle(input, &mut self.tally, &mut self.effects);
+        if let Some(newest) = readings.iter().map(|reading| reading.time).max() {
+            self.args.entry.seen(newest, admitted);
+            self.args
+                .metrics
+                .record_freshness(Stage::Admit, admitted - newest);
+        }
+        self.args
+            .entry
+            .rests(self.device.held(), self.device.wake_at());
+        if self.effects.is_empty() {
+            permit.settle(&self.tally);
+            return Ok(());
+        }
+        self.args.metrics.record_verdict_latency(arrived.elapsed());
+        // Only when what came of them is durable are the readings settled and their permits free.
+        let settlement = Settlement {
+            permit,
+            tally: self.tally.clone(),
+            oldest: self.oldest(),
+            metrics: Arc::clone(&self.args.metrics),
+        };
+        self.commit(Some(Box::new(settlement))).await
+    }
+
+    async fn run(&mut self, input: Input<'_>) -> Result<(), ActorProcessingErr> {
+        self.tally.clear();
+        self.device
+            .handle(input, &mut self.tally, &mut self.effects);
+        self.args
+            .entry
+            .rests(self.device.held(), self.device.wake_at());
+        if self.effects.is_empty() {
+            return Ok(());
+        }
+        self.commit(None).await
+    }
+
+    async fn commit(
+        &mut self,
+        on_commit: Option<Box<dyn Committed>>,
+    ) -> Result<(), ActorProcessingErr> {
+        for numbered in &self.effects {
+            if let Effect::Window(window) = &numbered.effect {
+                self.args
+                    .metrics
+                    .record_freshness(Stage::Score, window.age_of_oldest());
+            }
+        }
+        let encoder = &self.args.encoder;
+        let entry = &self.args.entry;
+        let records = self
+            .effects
+            .drain(..)
+            .map(|numbered| encoder.encode(&entry.name, &entry.class.config, &numbered))
+            .collect();
+        entry.show(self.device.status());
+        let commit = Commit {
+            device: self.row,
+            records,
+            on_commit,
+        };
+        self.args.store.commit(commit).await?;
+        Ok(())
+    }
+
+    /// Event time of the oldest reading behind the effects at hand.
+    fn oldest(&self) -> Option<Timestamp> {
+        self.effects
+            .iter()
+            .filter_map(|numbered| match &numbered.effect {
+                Effect::Window(window) => Some(window.oldest),
+                Effect::Alert(_) => None,
+            })
+            .min()
+    }
+}
+
+/// Waits for the effects of a batch to be durable.
+struct Settlement {
+    permit: Permit,
+    tally: Tally,
+    oldest: Option<Timestamp>,
+    metrics: Arc<Metrics>,
+}
+
+impl Committed for Settlement {
+    fn committed(self: Box<Self>, at: Timestamp) {
+        if let Some(oldest) = self.oldest {
+            self.metrics.record_freshness(Stage::Commit, at - oldest);
+        }
+        self.permit.settle(&self.tally);
+    }
+}

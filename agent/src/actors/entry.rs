@@ -1,0 +1,261 @@
+//! What the agent knows of a device outside its actor: enough to send to it while the actor comes
+//! and goes, and to show it.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use eyot_pipeline::device::{Status, Tally};
+use eyot_pipeline::ledger::ReadingFate;
+use eyot_pipeline::{Span, Timestamp};
+use ractor::ActorRef;
+
+use super::admission::Gate;
+use super::device::{Batch, DeviceMessage};
+use super::fleet::ClassRuntime;
+
+/// Where a device is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceState {
+    /// Its actor is being started, for the first time or again.
+    Starting,
+    /// Its actor is running.
+    Running,
+    /// It failed too often and is left alone.
+    Quarantined,
+    /// The agent is stopping.
+    Stopped,
+}
+
+/// A batch that a device does not take.
+#[derive(Debug)]
+pub struct Refusal {
+    /// It comes back.
+    pub batch: Batch,
+    /// What becomes of its readings.
+    pub fate: ReadingFate,
+}
+
+#[derive(Debug)]
+enum Inbox {
+    /// Batches wait here until the actor runs; permits bound them.
+    Starting(Vec<Batch>),
+    Running(ActorRef<DeviceMessage>),
+    Quarantined,
+    Stopped,
+}
+
+/// A known device.
+#[derive(Debug)]
+pub struct DeviceEntry {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its class.
+    pub class: Arc<ClassRuntime>,
+    pub(super) gate: Gate,
+    inbox: Mutex<Inbox>,
+    status: Mutex<Status>,
+    /// Newest event time, `i64::MIN` before the first.
+    newest: AtomicI64,
+    /// Gateway time of the last arrival, `i64::MIN` before the first.
+    last_seen: AtomicI64,
+    /// Gateway time at which it wants a timer, `i64::MAX` if it does not.
+    wake_at: AtomicI64,
+    /// Readings in open windows, which are lost if the actor fails.
+    held: AtomicU64,
+    processed: AtomicU64,
+    late: AtomicU64,
+    duplicate: AtomicU64,
+    rejected: AtomicU64,
+    restarts: AtomicU64,
+}
+
+impl DeviceEntry {
+    /// A device that is about to be started.
+    pub fn new(name: Arc<str>, class: Arc<ClassRuntime>, in_flight: usize) -> Self {
+        Self {
+            name,
+            class,
+            gate: Gate::new(in_flight),
+            inbox: Mutex::new(Inbox::Starting(Vec::new())),
+            status: Mutex::default(),
+            newest: AtomicI64::new(i64::MIN),
+            last_seen: AtomicI64::new(i64::MIN),
+            wake_at: AtomicI64::new(i64::MAX),
+            held: AtomicU64::new(0),
+            processed: AtomicU64::new(0),
+            late: AtomicU64::new(0),
+            duplicate: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
+        }
+    }
+
+    /// Hands a batch to the device.
+    ///
+    /// # Errors
+    /// The batch comes back if the device takes none any more.
+    pub fn deliver(&self, batch: Batch) -> Result<(), Box<Refusal>> {
+        let refuse = |batch, fate| Err(Box::new(Refusal { batch, fate }));
+        match &mut *self.inbox() {
+            Inbox::Starting(waiting) => {
+                waiting.push(batch);
+                Ok(())
+            }
+            // A failed send drops the batch, whose permit counts the loss: the actor died just now.
+            Inbox::Running(actor) => {
+                let _ = actor.cast(DeviceMessage::Batch(batch));
+                Ok(())
+            }
+            Inbox::Quarantined => refuse(batch, ReadingFate::RejectedQuarantined),
+            Inbox::Stopped => refuse(batch, ReadingFate::DroppedShutdown),
+        }
+    }
+
+    /// Where the device is in its life.
+    pub fn state(&self) -> DeviceState {
+        match &*self.inbox() {
+            Inbox::Starting(_) => DeviceState::Starting,
+            Inbox::Running(_) => DeviceState::Running,
+            Inbox::Quarantined => DeviceState::Quarantined,
+            Inbox::Stopped => DeviceState::Stopped,
+        }
+    }
+
+    /// The actor runs: what has waited goes first.
+    pub(super) fn started(&self, actor: ActorRef<DeviceMessage>) {
+        let mut inbox = self.inbox();
+        if let Inbox::Starting(waiting) = &mut *inbox {
+            for batch in waiting.drain(..) {
+                let _ = actor.cast(DeviceMessage::Batch(batch));
+            }
+        }
+        *inbox = Inbox::Running(actor);
+    }
+
+    /// The actor failed and will be started again.
+    pub(super) fn restarting(&self) {
+        let mut inbox = self.inbox();
+        if !matches!(*inbox, Inbox::Starting(_)) {
+            *inbox = Inbox::Starting(Vec::new());
+        }
+        drop(inbox);
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+        self.wake_at.store(i64::MAX, Ordering::Release);
+    }
+
+    /// The device is left alone from now on.
+    pub(super) fn quarantine(&self) {
+        self.wake_at.store(i64::MAX, Ordering::Release);
+        let before = std::mem::replace(&mut *self.inbox(), Inbox::Quarantined);
+        if let Inbox::Starting(waiting) = before {
+            for batch in waiting {
+                batch.permit.settle_all(ReadingFate::RejectedQuarantined);
+            }
+        }
+    }
+
+    /// No more batches; the running actor, if there is one, is the caller's to stop.
+    pub(super) fn stop(&self) -> Option<ActorRef<DeviceMessage>> {
+        match std::mem::replace(&mut *self.inbox(), Inbox::Stopped) {
+            Inbox::Running(actor) => Some(actor),
+            Inbox::Starting(waiting) => {
+                for batch in waiting {
+                    batch.permit.settle_all(ReadingFate::DroppedShutdown);
+                }
+                None
+            }
+            Inbox::Quarantined | Inbox::Stopped => None,
+        }
+    }
+
+    /// Sends a timer if the device asked for one by `now`.
+    pub(super) fn wake(&self, now: Timestamp) {
+        if self.wake_at.load(Ordering::Acquire) > now.0 {
+            return;
+        }
+        // The actor sets the next one when it has handled this one.
+        self.wake_at.store(i64::MAX, Ordering::Release);
+        if let Inbox::Running(actor) = &*self.inbox() {
+            let _ = actor.cast(DeviceMessage::Timer);
+        }
+    }
+
+    /// Notes what the device holds and when it wants to be woken.
+    pub(super) fn rests(&self, held: usize, wake_at: Option<Timestamp>) {
+        self.held.store(held as u64, Ordering::Relaxed);
+        let at = wake_at.map_or(i64::MAX, |at| at.0);
+        self.wake_at.store(at, Ordering::Release);
+    }
+
+    /// Readings in open windows.
+    pub fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Notes an arrival: newest event time of the batch and gateway time.
+    pub(super) fn seen(&self, newest: Timestamp, now: Timestamp) {
+        self.newest.fetch_max(newest.0, Ordering::Relaxed);
+        self.last_seen.store(now.0, Ordering::Relaxed);
+    }
+
+    pub(super) fn count(&self, tally: &Tally) {
+        for (fate, n) in tally.iter() {
+            let counter = match fate.term() {
+                "processed" => &self.processed,
+                "late" => &self.late,
+                "duplicate" => &self.duplicate,
+                _ => &self.rejected,
+            };
+            counter.fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn show(&self, status: Status) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// The device as its state machine last showed it.
+    pub fn status(&self) -> Status {
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Newest event time seen.
+    pub fn newest(&self) -> Option<Timestamp> {
+        known(&self.newest)
+    }
+
+    /// Gateway time of the last arrival.
+    pub fn last_seen(&self) -> Option<Timestamp> {
+        known(&self.last_seen)
+    }
+
+    /// Age of its newest reading.
+    pub fn freshness(&self, now: Timestamp) -> Option<Span> {
+        self.newest().map(|newest| now - newest)
+    }
+
+    /// Readings processed, late, duplicate and rejected since the agent started.
+    pub fn counts(&self) -> [u64; 4] {
+        [&self.processed, &self.late, &self.duplicate, &self.rejected]
+            .map(|counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// Restarts since the agent started.
+    pub fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn known(time: &AtomicI64) -> Option<Timestamp> {
+    match time.load(Ordering::Relaxed) {
+        i64::MIN => None,
+        at => Some(Timestamp(at)),
+    }
+}

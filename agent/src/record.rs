@@ -1,0 +1,299 @@
+//! The records that leave: versioned JSON, one object each.
+//!
+//! Within a major version fields are only ever added, and readers ignore what they do not know.
+//! Times are RFC 3339, UTC. An id names a record for ever: agent, store epoch, device, effect number;
+//! numbers of a device are dense, so readers drop repetitions by id and see gaps by number.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use eyot_pipeline::config::ClassConfig;
+use eyot_pipeline::effect::{Alert, Contribution, ModelScore, Score, WindowSummary};
+use eyot_pipeline::feature::Feature;
+use eyot_pipeline::ledger::Lane;
+use eyot_pipeline::{Effect, Numbered, Timestamp};
+use serde::Serialize;
+
+use crate::store::{Identity, Record};
+
+/// `eyot.summary.v1`: one window of one device.
+#[derive(Debug, Serialize)]
+struct SummaryV1<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    window: Window,
+    /// By channel, then by feature.
+    channels: BTreeMap<&'a str, ChannelV1<'a>>,
+    /// Missing when nobody was asked: the window is a straggler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<ScoreV1<'a>>,
+    verdict: &'static str,
+    freshness: Freshness,
+}
+
+/// `eyot.alert.v1`: an episode begins or ends.
+#[derive(Debug, Serialize)]
+struct AlertV1<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    state: &'static str,
+    /// Id of the alert that raised the episode; its own when raised.
+    episode: String,
+    /// Event time: the end of the window that decided it.
+    time: String,
+    /// Event time: the start of the first anomalous window.
+    since: String,
+    peak: f64,
+    score: ScoreV1<'a>,
+    contributions: Vec<ContributionV1<'a>>,
+    freshness: Freshness,
+}
+
+#[derive(Debug, Serialize)]
+struct Head<'a> {
+    schema: &'static str,
+    id: String,
+    agent: &'a str,
+    device: &'a str,
+    class: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Window {
+    start: String,
+    end: String,
+    closed_by: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct ChannelV1<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'a str>,
+    count: u64,
+    /// All but the count.
+    #[serde(flatten)]
+    features: BTreeMap<&'static str, f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct ScoreV1<'a> {
+    /// 1 and above is anomalous. Missing while nobody speaks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fused: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statistical: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<ModelV1<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelV1<'a> {
+    name: &'a str,
+    version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    degraded: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct ContributionV1<'a> {
+    channel: &'a str,
+    feature: &'static str,
+    detector: &'static str,
+    score: f64,
+    share: f64,
+    value: f64,
+    expected: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Freshness {
+    /// Gateway time of the score.
+    scored_at: String,
+    /// Event time of the oldest reading in it.
+    oldest: String,
+    /// The one less the other.
+    age_of_oldest_ms: i64,
+}
+
+/// Gives effects their identity and writes them down.
+#[derive(Debug, Clone)]
+pub struct Encoder {
+    agent: Arc<str>,
+    /// `agent-uuid/epoch`.
+    prefix: Arc<str>,
+}
+
+impl Encoder {
+    /// An encoder for the agent of this name and identity.
+    pub fn new(agent: &str, identity: &Identity) -> Self {
+        Self {
+            agent: agent.into(),
+            prefix: format!("{}/{}", identity.agent, identity.store_epoch).into(),
+        }
+    }
+
+    /// The stored form of an effect of `device`.
+    pub fn encode(&self, device: &str, class: &ClassConfig, numbered: &Numbered) -> Record {
+        let number = numbered.number;
+        let (lane, kind, oldest, body) = match &numbered.effect {
+            Effect::Window(window) => (
+                Lane::Summary,
+                "summary",
+                window.oldest,
+                json(&self.summary(device, class, number, window)),
+            ),
+            Effect::Alert(alert) => (
+                Lane::Alert,
+                "alert",
+                alert.oldest,
+                json(&self.alert(device, class, number, alert)),
+            ),
+        };
+        Record {
+            lane,
+            number,
+            kind,
+            oldest,
+            body,
+        }
+    }
+
+    fn id(&self, device: &str, number: u64) -> String {
+        format!("{}/{device}/{number}", self.prefix)
+    }
+
+    fn head<'a>(
+        &'a self,
+        schema: &'static str,
+        device: &'a str,
+        class: &'a ClassConfig,
+        number: u64,
+    ) -> Head<'a> {
+        Head {
+            schema,
+            id: self.id(device, number),
+            agent: &self.agent,
+            device,
+            class: &class.name,
+        }
+    }
+
+    fn summary<'a>(
+        &'a self,
+        device: &'a str,
+        class: &'a ClassConfig,
+        number: u64,
+        window: &'a WindowSummary,
+    ) -> SummaryV1<'a> {
+        let channels = window.channels.iter().filter_map(|part| {
+            let channel = class.channels.get(usize::from(part.channel))?;
+            let features = Feature::ALL
+                .into_iter()
+                .filter(|feature| *feature != Feature::Count)
+                .map(|feature| (feature.name(), feature.of(&part.features)));
+            let channel_v1 = ChannelV1 {
+                unit: channel.unit.as_deref(),
+                count: part.features.count,
+                features: features.collect(),
+            };
+            Some((channel.name.as_str(), channel_v1))
+        });
+        SummaryV1 {
+            head: self.head("eyot.summary.v1", device, class, number),
+            window: Window {
+                start: rfc3339(window.start),
+                end: rfc3339(window.end),
+                closed_by: window.closed_by.name(),
+            },
+            channels: channels.collect(),
+            score: window.score.as_ref().map(score),
+            verdict: window.verdict.name(),
+            freshness: freshness(window.scored_at, window.oldest),
+        }
+    }
+
+    fn alert<'a>(
+        &'a self,
+        device: &'a str,
+        class: &'a ClassConfig,
+        number: u64,
+        alert: &'a Alert,
+    ) -> AlertV1<'a> {
+        AlertV1 {
+            head: self.head("eyot.alert.v1", device, class, number),
+            state: alert.state.name(),
+            episode: self.id(device, alert.episode),
+            time: rfc3339(alert.time),
+            since: rfc3339(alert.since),
+            peak: alert.peak,
+            score: score(&alert.score),
+            contributions: contributions(class, &alert.score.contributions),
+            freshness: freshness(alert.decided_at, alert.oldest),
+        }
+    }
+}
+
+fn score(score: &Score) -> ScoreV1<'_> {
+    let model = match &score.model {
+        ModelScore::None => None,
+        ModelScore::Scored { model, score } => Some((model, Some(*score), None)),
+        ModelScore::Degraded { model, reason } => Some((model, None, Some(reason.name()))),
+    };
+    ScoreV1 {
+        fused: score.fused,
+        statistical: score.statistical,
+        model: model.map(|(model, score, degraded)| ModelV1 {
+            name: &model.name,
+            version: &model.version,
+            score,
+            degraded,
+        }),
+    }
+}
+
+fn contributions<'a>(class: &'a ClassConfig, list: &[Contribution]) -> Vec<ContributionV1<'a>> {
+    list.iter()
+        .filter_map(|part| {
+            Some(ContributionV1 {
+                channel: &class.channels.get(usize::from(part.channel))?.name,
+                feature: part.feature.name(),
+                detector: part.detector.name(),
+                score: part.score,
+                share: part.share,
+                value: part.value,
+                expected: rounded(part.expected),
+            })
+        })
+        .collect()
+}
+
+/// Seven significant digits: what is expected was computed from single-precision values, whose further
+/// digits would only look like knowledge.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.6e}").parse().unwrap_or(value)
+}
+
+fn freshness(scored_at: Timestamp, oldest: Timestamp) -> Freshness {
+    Freshness {
+        scored_at: rfc3339(scored_at),
+        oldest: rfc3339(oldest),
+        age_of_oldest_ms: (scored_at - oldest).as_millis(),
+    }
+}
+
+/// The one way to write an instant.
+pub fn rfc3339(time: Timestamp) -> String {
+    // i64 nanoseconds lie well within what jiff can write.
+    jiff::Timestamp::from_nanosecond(time.0.into())
+        .map_or_else(|_| time.0.to_string(), |t| t.to_string())
+}
+
+fn json(record: &impl Serialize) -> Vec<u8> {
+    // Strings, numbers and maps with string keys: nothing here can fail to be written.
+    serde_json::to_vec(record).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

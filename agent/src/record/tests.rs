@@ -1,0 +1,280 @@
+//! Records against their published schemas, in docs/schemas, and the examples in docs/records.md.
+
+mod schema;
+
+use std::path::Path;
+
+use eyot_pipeline::Span;
+use eyot_pipeline::config::{ChannelConfig, DetectorConfig, VerdictConfig};
+use eyot_pipeline::effect::{
+    AlertState, ChannelSummary, ClosedBy, DegradedReason, Detector, Verdict,
+};
+use eyot_pipeline::scorer::ModelId;
+use serde_json::Value;
+
+use super::*;
+use schema::{Seen, complaints, fields};
+
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
+
+fn published(name: &str) -> Value {
+    let path = Path::new(DOCS).join(format!("schemas/{name}.json"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn class() -> ClassConfig {
+    let channel = |name: &str, unit: Option<&str>| ChannelConfig {
+        name: name.into(),
+        unit: unit.map(Into::into),
+        min: f64::NEG_INFINITY,
+        max: f64::INFINITY,
+        resolution: 0.0,
+        detect: true,
+    };
+    ClassConfig {
+        name: "pump".into(),
+        channels: vec![channel("flow", Some("m³/h")), channel("valve", None)],
+        window: Span::from_secs(10),
+        out_of_orderness: Span::from_secs(2),
+        frame_wait: Span::from_secs(10),
+        idle_timeout: Span::from_secs(20),
+        max_future_skew: Span::from_secs(300),
+        max_window_readings: 100,
+        detectors: DetectorConfig {
+            robust_z: None,
+            ewma: None,
+            flatline: None,
+            relearn_after: 360,
+        },
+        verdict: VerdictConfig {
+            enter_after: 3,
+            exit_below: 0.7,
+            exit_after: 3,
+            cooldown: Span::ZERO,
+            contributions: 5,
+        },
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_secs(1_800_000_000 + second)
+}
+
+fn score(model: ModelScore) -> Score {
+    let contribution = |feature, detector| Contribution {
+        channel: 0,
+        feature,
+        detector,
+        score: 0.4,
+        share: 0.25,
+        value: -1.5,
+        expected: 2.0,
+    };
+    Score {
+        fused: Some(1.6),
+        statistical: Some(1.6),
+        model,
+        contributions: vec![
+            contribution(Feature::Mean, Detector::RobustZ),
+            contribution(Feature::Mean, Detector::Ewma),
+            contribution(Feature::Std, Detector::Flatline),
+            contribution(Feature::Rms, Detector::Model),
+        ],
+    }
+}
+
+fn model() -> ModelId {
+    ModelId {
+        name: "pump".into(),
+        version: "1".into(),
+    }
+}
+
+/// Every form that the model's part takes.
+fn model_scores() -> Vec<ModelScore> {
+    let degraded = [
+        DegradedReason::MissingInput,
+        DegradedReason::WarmingUp,
+        DegradedReason::InferenceFailed,
+        DegradedReason::NotFinite,
+    ]
+    .map(|reason| ModelScore::Degraded {
+        model: model(),
+        reason,
+    });
+    let scored = ModelScore::Scored {
+        model: model(),
+        score: 0.9,
+    };
+    [ModelScore::None, scored]
+        .into_iter()
+        .chain(degraded)
+        .collect()
+}
+
+fn window(closed_by: ClosedBy, score: Option<Score>, verdict: Verdict) -> Effect {
+    let mut moments = eyot_signal::Moments::new(1.0, 2.0);
+    moments.push(2.0, 2.5);
+    let part = |channel| ChannelSummary {
+        channel,
+        features: moments.summary(),
+    };
+    Effect::Window(Box::new(WindowSummary {
+        start: at(0),
+        end: at(10),
+        closed_by,
+        channels: vec![part(0), part(1)],
+        scored_at: at(13),
+        oldest: at(1),
+        newest: at(2),
+        score,
+        verdict,
+    }))
+}
+
+fn alert(state: AlertState, score: Score) -> Effect {
+    Effect::Alert(Box::new(Alert {
+        state,
+        episode: 6,
+        time: at(10),
+        since: at(-20),
+        decided_at: at(13),
+        oldest: at(1),
+        score,
+        peak: 2.5,
+    }))
+}
+
+fn summaries() -> Vec<Effect> {
+    let silent = Score {
+        fused: None,
+        statistical: None,
+        model: ModelScore::None,
+        contributions: Vec::new(),
+    };
+    let mut all = vec![
+        window(ClosedBy::Straggler, None, Verdict::Normal),
+        window(ClosedBy::Idle, Some(silent), Verdict::Unknown),
+        window(
+            ClosedBy::Shutdown,
+            Some(score(ModelScore::None)),
+            Verdict::Anomalous,
+        ),
+    ];
+    all.extend(
+        model_scores()
+            .into_iter()
+            .map(|model| window(ClosedBy::Watermark, Some(score(model)), Verdict::Normal)),
+    );
+    all
+}
+
+fn alerts() -> Vec<Effect> {
+    let raised = model_scores().into_iter();
+    let mut all: Vec<_> = raised
+        .map(|model| alert(AlertState::Raised, score(model)))
+        .collect();
+    all.push(alert(AlertState::Cleared, score(ModelScore::None)));
+    all
+}
+
+fn encode(effect: Effect) -> Value {
+    let identity = Identity {
+        agent: uuid::uuid!("f31c299d-0568-43ad-8b7f-fde21b78e33b"),
+        store_epoch: 1,
+    };
+    let numbered = Numbered { number: 7, effect };
+    let record = Encoder::new("gateway-1", &identity).encode("hall/pump-1", &class(), &numbered);
+    serde_json::from_slice(&record.body).unwrap()
+}
+
+/// Everything that may be in a record is in its schema, and the other way round.
+#[track_caller]
+fn check(name: &str, effects: Vec<Effect>) {
+    let schema = published(name);
+    let mut seen = Seen::default();
+    for record in effects.into_iter().map(encode) {
+        let complaints = complaints(&record, &schema, &mut seen);
+        assert_eq!(complaints, [""; 0], "{record:#}");
+    }
+    assert_eq!(
+        seen.missing_from(&schema),
+        [""; 0],
+        "described, and never written"
+    );
+}
+
+#[test]
+fn summaries_are_as_published() {
+    check("eyot.summary.v1", summaries());
+}
+
+#[test]
+fn alerts_are_as_published() {
+    check("eyot.alert.v1", alerts());
+}
+
+#[test]
+fn the_documentation_lists_every_field() {
+    let text = std::fs::read_to_string(Path::new(DOCS).join("records.md")).unwrap();
+    for name in ["eyot.summary.v1", "eyot.alert.v1"] {
+        let (_, section) = text.split_once(&format!("\n## {name}\n")).unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut listed: Vec<_> = rows.map(|row| row.split_once('`').unwrap().0).collect();
+        let mut published = fields(&published(name));
+        listed.sort_unstable();
+        published.sort_unstable();
+        assert_eq!(listed, published);
+    }
+}
+
+#[test]
+fn the_examples_in_the_documentation_are_as_published() {
+    let text = std::fs::read_to_string(Path::new(DOCS).join("records.md")).unwrap();
+    let blocks = text.split("```json\n").skip(1);
+    let mut names = Vec::new();
+    for block in blocks {
+        let (json, _) = block.split_once("```").unwrap();
+        let record: Value = serde_json::from_str(json).unwrap();
+        let name = record["schema"].as_str().unwrap().to_owned();
+        let found = complaints(&record, &published(&name), &mut Seen::default());
+        assert_eq!(found, [""; 0], "{json}");
+        names.push(name);
+    }
+    assert_eq!(names, ["eyot.summary.v1", "eyot.alert.v1"]);
+}
+
+#[test]
+fn what_is_not_as_published_is_found() {
+    let schema = published("eyot.alert.v1");
+    let good = encode(alert(AlertState::Raised, score(ModelScore::None)));
+    let find = |spoil: &dyn Fn(&mut Value)| {
+        let mut record = good.clone();
+        spoil(&mut record);
+        complaints(&record, &schema, &mut Seen::default()).join("; ")
+    };
+    for (key, _) in good.as_object().unwrap() {
+        let found = find(&|record| _ = record.as_object_mut().unwrap().remove(key));
+        assert_eq!(found, format!("{key} is missing"));
+    }
+    assert_eq!(
+        find(&|r| r["state"] = "open".into()),
+        "state: \"open\" is not allowed"
+    );
+    assert_eq!(
+        find(&|r| r["peak"] = "1".into()),
+        "peak: not a number: \"1\""
+    );
+    assert_eq!(find(&|r| r["peak"] = (-1).into()), "peak: -1 is below 0");
+    assert_eq!(
+        find(&|r| r["time"] = "soon".into()),
+        "time: not a time: \"soon\""
+    );
+    assert_eq!(
+        find(&|r| r["color"] = 1.into()),
+        "color is not in the schema"
+    );
+    let share = find(&|r| r["contributions"][1]["share"] = 2.into());
+    assert_eq!(share, "contributions[].share: 2 is above 1");
+}
