@@ -1,15 +1,18 @@
 //! Eyot, the edge agent: everything that touches the world.
 //!
 //! The thinking is done by `eyot-pipeline`; this crate reads, stores, sends and shows. Parts know
-//! each other by the types in their `mod.rs` alone, and `app` wires them together.
+//! each other by the types in their `mod.rs` alone, and [`app`] wires them together.
 
 pub mod actors;
+pub mod app;
 pub mod books;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decode;
 pub mod error;
 pub mod infer;
+pub mod ingest;
 pub mod link;
 pub mod models;
 pub mod mqtt;
@@ -17,3 +20,4 @@ pub mod ops;
 pub mod record;
 pub mod sim;
 pub mod store;
+pub mod uplink;

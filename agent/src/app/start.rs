@@ -1,0 +1,315 @@
+//! Starting an agent, part by part.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use eyot_pipeline::Span;
+use eyot_pipeline::model::{Model, UnknownChannel};
+use eyot_pipeline::restart::RestartPolicy;
+use eyot_pipeline::scorer::Scorer;
+use ractor::{Actor, ActorRef};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::Agent;
+use super::supervisor::{Children, Supervisor};
+use super::view::{self, AgentView};
+use crate::actors::{ClassRuntime, Fleet, FleetActor, FleetArguments, FleetMessage};
+use crate::books::Ledger;
+use crate::clock;
+use crate::config::{self, Config};
+use crate::error::chain;
+use crate::ingest::{SourceArguments, Surroundings};
+use crate::link::LinkStatus;
+use crate::models::{self, ModelError};
+use crate::ops::{self, Metrics, Phase};
+use crate::record::Encoder;
+use crate::store::{self, Store, StoreError};
+use crate::uplink::UplinkArguments;
+
+/// Requests that wait for the store at most.
+const STORE_CHANNEL: usize = 1024;
+/// Pause before a failed device is started for the first time again.
+const FIRST_PAUSE: Span = Span::from_millis(100);
+
+/// Why the agent did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error("cannot open the store")]
+    Store(#[from] StoreError),
+    /// The page's address.
+    #[error(
+        "cannot listen on {address} for the page and metrics; change [http] listen or stop what uses it"
+    )]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A model does not fit its class.
+    #[error("class {class}")]
+    Model {
+        /// Which.
+        class: String,
+        /// Why.
+        source: UnknownChannel,
+    },
+    /// An actor.
+    #[error("cannot start {part}")]
+    Actor {
+        /// Which.
+        part: &'static str,
+        /// Why.
+        source: ractor::SpawnErr,
+    },
+}
+
+/// An agent about to start.
+pub struct Builder {
+    config: Config,
+    scorers: HashMap<String, Arc<dyn Scorer>>,
+    slow_commit: Option<Duration>,
+}
+
+impl Builder {
+    /// An agent as configured.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            scorers: HashMap::new(),
+            slow_commit: None,
+        }
+    }
+
+    /// Uses this scorer for a class instead of the model in its folder.
+    #[must_use]
+    pub fn scorer(mut self, class: &str, scorer: Arc<dyn Scorer>) -> Self {
+        self.scorers.insert(class.to_owned(), scorer);
+        self
+    }
+
+    /// Makes every commit take this much longer, as a slow disk would.
+    #[must_use]
+    pub fn slow_commit(mut self, by: Duration) -> Self {
+        self.slow_commit = Some(by);
+        self
+    }
+
+    /// Starts everything.
+    pub async fn start(mut self) -> Result<Agent, StartError> {
+        let mut faults = Vec::new();
+        let fleet = Arc::new(self.fleet(&mut faults)?);
+        let config = self.config;
+        let listener = match &config.http {
+            Some(http) => Some(listen(http.listen).await?),
+            None => None,
+        };
+        let http = listener.as_ref().and_then(|l| l.local_addr().ok());
+
+        let ledger = Ledger::new(config.sources.iter().map(|source| source.name.as_str()));
+        let store = open_store(&config, &ledger, self.slow_commit, &mut faults).await?;
+        let metrics = Arc::new(Metrics::default());
+        let fleet_actor = start_fleet(&config, &fleet, &store, &metrics).await?;
+        let around = Surroundings {
+            fleet: Arc::clone(&fleet),
+            fleet_actor: fleet_actor.clone(),
+            store: store.handle.clone(),
+        };
+        let children = children(&config, &ledger, &around, &metrics);
+        let view = Arc::new(AgentView::new(
+            &config,
+            fleet,
+            ledger.clone(),
+            children.sources.iter().map(|s| s.status.clone()).collect(),
+            children.uplink.as_ref().map(|u| u.status.clone()),
+            faults,
+        ));
+        let stop = CancellationToken::new();
+        let follow = view::follow_store(Arc::clone(&view), store.handle.clone(), stop.clone());
+        tokio::spawn(follow);
+        if let Some(listener) = listener {
+            let (name, view, stop) = (config.agent.name.clone(), Arc::clone(&view), stop.clone());
+            tokio::spawn(async move { ops::serve(listener, &name, view, metrics, stop).await });
+        }
+        let supervisor = spawn("the sources", Supervisor, children).await?;
+        view.set_phase(Phase::Running);
+        tracing::info!(
+            agent = config.agent.name,
+            version = env!("CARGO_PKG_VERSION"),
+            sources = config.sources.len(),
+            page = http.map(|address| format!("http://{address}/")),
+            "agent started"
+        );
+        Ok(Agent {
+            shutdown_timeout: config.agent.shutdown_timeout,
+            has_uplink: config.uplink.is_some(),
+            store: store.handle,
+            store_thread: store.thread,
+            fleet_actor,
+            supervisor,
+            ledger,
+            view,
+            stop,
+            http,
+        })
+    }
+
+    /// The table of devices, with the models loaded and verified.
+    fn fleet(&mut self, faults: &mut Vec<String>) -> Result<Fleet, StartError> {
+        let limits = &self.config.limits;
+        let mut classes = Vec::new();
+        for class in &self.config.classes {
+            let scorer = self.scorers.remove(&class.pipeline.name);
+            classes.push(Arc::new(class_runtime(class, scorer, faults)?));
+        }
+        Ok(Fleet::new(
+            classes,
+            limits.devices,
+            limits.readings_in_flight,
+            limits.readings_in_flight_per_device,
+        ))
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Listen { address, source })
+}
+
+/// A class with its model. A model that cannot be used is reported and left out: the statistical
+/// detectors carry on (invariant 7).
+fn class_runtime(
+    class: &config::Class,
+    scorer: Option<Arc<dyn Scorer>>,
+    faults: &mut Vec<String>,
+) -> Result<ClassRuntime, StartError> {
+    let name = &class.pipeline.name;
+    let scorer = match (&class.model, scorer) {
+        (_, Some(scorer)) => Some(scorer),
+        (Some(folder), None) => models::load(folder)
+            .inspect_err(|error: &ModelError| {
+                let error = chain(error);
+                tracing::error!(class = name, error, "model is not used");
+                faults.push(format!("class {name} runs without its model: {error}"));
+            })
+            .ok(),
+        (None, None) => None,
+    };
+    let model = scorer
+        .map(|scorer| Model::bind(scorer, &class.pipeline))
+        .transpose()
+        .map_err(|source| StartError::Model {
+            class: name.clone(),
+            source,
+        })?;
+    Ok(ClassRuntime {
+        devices: class.devices.clone(),
+        config: Arc::clone(&class.pipeline),
+        model,
+    })
+}
+
+async fn open_store(
+    config: &Config,
+    ledger: &Ledger,
+    slow_commit: Option<Duration>,
+    faults: &mut Vec<String>,
+) -> Result<Store, StoreError> {
+    let options = store::Options {
+        dir: config.agent.data_dir.clone(),
+        commit_interval: config.store.commit_interval,
+        max_records: config.store.max_records,
+        dead_letters: config.limits.dead_letters,
+        dead_letter_bytes: config.limits.dead_letter_bytes,
+        channel: STORE_CHANNEL,
+        clock: clock::now,
+        books: Arc::new(ledger.clone()),
+        slow_commit,
+    };
+    let mut store = tokio::task::spawn_blocking(|| Store::open(options))
+        .await
+        .map_err(|_| StoreError::Panicked)??;
+    for book in ledger.books() {
+        if let Some(stored) = store.books.remove(book.source()) {
+            book.enter(|live| *live = stored);
+        }
+    }
+    if store.unclean_stop {
+        tracing::warn!("the last run ended without an orderly stop; windows open then are lost");
+    }
+    if let Some(path) = &store.set_aside {
+        faults.push(format!(
+            "the database could not be used and was set aside as {}",
+            path.display()
+        ));
+    }
+    Ok(store)
+}
+
+fn span(duration: Duration) -> Span {
+    Span(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
+}
+
+async fn start_fleet(
+    config: &Config,
+    fleet: &Arc<Fleet>,
+    store: &Store,
+    metrics: &Arc<Metrics>,
+) -> Result<ActorRef<FleetMessage>, StartError> {
+    let arguments = FleetArguments {
+        fleet: Arc::clone(fleet),
+        policy: RestartPolicy {
+            restarts: config.limits.restarts,
+            window: span(config.limits.restart_window),
+            first_pause: FIRST_PAUSE,
+        },
+        store: store.handle.clone(),
+        metrics: Arc::clone(metrics),
+        encoder: Encoder::new(&config.agent.name, &store.identity),
+    };
+    spawn("the fleet", FleetActor, arguments).await
+}
+
+/// What the supervisor is to keep running.
+fn children(
+    config: &Config,
+    ledger: &Ledger,
+    around: &Surroundings,
+    metrics: &Arc<Metrics>,
+) -> Children {
+    let sources = config.sources.iter().zip(ledger.books());
+    Children {
+        sources: sources
+            .map(|(source, book)| SourceArguments {
+                source: source.clone(),
+                book: Arc::clone(book),
+                around: around.clone(),
+                status: LinkStatus::default(),
+            })
+            .collect(),
+        uplink: config.uplink.as_ref().map(|uplink| UplinkArguments {
+            uplink: uplink.clone(),
+            agent: config.agent.name.as_str().into(),
+            store: around.store.clone(),
+            metrics: Arc::clone(metrics),
+            status: LinkStatus::default(),
+        }),
+    }
+}
+
+/// Starts an actor without a name: ractor's names are global to the process.
+async fn spawn<A: Actor>(
+    part: &'static str,
+    actor: A,
+    arguments: A::Arguments,
+) -> Result<ActorRef<A::Msg>, StartError> {
+    match Actor::spawn(None, actor, arguments).await {
+        Ok((actor, _)) => Ok(actor),
+        Err(source) => Err(StartError::Actor { part, source }),
+    }
+}

@@ -1,0 +1,206 @@
+//! The agent as ops shows it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use eyot_pipeline::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::actors::{self, DeviceEntry, Fleet};
+use crate::books::Ledger;
+use crate::clock;
+use crate::config::{Broker, Config};
+use crate::link::LinkStatus;
+use crate::ops::{
+    DeviceCounts, DeviceState, DeviceView, LaneView, Limits, Link, Overview, Phase, SourceView,
+    StoreView, View,
+};
+use crate::store::{Stats, StoreHandle};
+
+/// How often the store's figures are fetched: they are this old at most.
+const STORE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Everything that ops may look at.
+pub(super) struct AgentView {
+    agent: String,
+    started_at: Timestamp,
+    limits: Limits,
+    fleet: Arc<Fleet>,
+    ledger: Ledger,
+    sources: Vec<(String, LinkStatus)>,
+    uplink: Option<(String, LinkStatus)>,
+    faults: Vec<String>,
+    phase: Mutex<Phase>,
+    store: Mutex<(Option<Stats>, Option<String>)>,
+}
+
+impl AgentView {
+    pub(super) fn new(
+        config: &Config,
+        fleet: Arc<Fleet>,
+        ledger: Ledger,
+        sources: Vec<LinkStatus>,
+        uplink: Option<LinkStatus>,
+        faults: Vec<String>,
+    ) -> Self {
+        let brokers = config.sources.iter().map(|source| url(&source.broker));
+        let uplink_broker = config.uplink.as_ref().map(|uplink| url(&uplink.broker));
+        Self {
+            agent: config.agent.name.clone(),
+            started_at: clock::now(),
+            limits: Limits {
+                devices: config.limits.devices as u64,
+                readings_in_flight: config.limits.readings_in_flight as u64,
+                records: config.store.max_records,
+                dead_letters: config.limits.dead_letters as u64,
+            },
+            fleet,
+            ledger,
+            sources: brokers.zip(sources).collect(),
+            uplink: uplink_broker.zip(uplink),
+            faults,
+            phase: Mutex::new(Phase::Starting),
+            store: Mutex::default(),
+        }
+    }
+
+    pub(super) fn set_phase(&self, phase: Phase) {
+        *lock(&self.phase) = phase;
+    }
+}
+
+/// Keeps the store's figures fresh until the agent stops.
+pub(super) async fn follow_store(
+    view: Arc<AgentView>,
+    store: StoreHandle,
+    stop: CancellationToken,
+) {
+    let degraded = store.degraded();
+    while let Some(Ok(stats)) = stop.run_until_cancelled(store.stats()).await {
+        *lock(&view.store) = (Some(stats), degraded.borrow().clone());
+        if stop
+            .run_until_cancelled(tokio::time::sleep(STORE_INTERVAL))
+            .await
+            .is_none()
+        {
+            return;
+        }
+    }
+}
+
+impl View for AgentView {
+    fn overview(&self) -> Overview {
+        let link = |(broker, status): &(String, LinkStatus)| {
+            let (connected, last_error) = status.get();
+            Link {
+                broker: broker.clone(),
+                connected,
+                last_error,
+            }
+        };
+        let (stats, degraded) = lock(&self.store).clone();
+        let stats = stats.as_ref();
+        Overview {
+            agent: self.agent.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: self.started_at,
+            now: clock::now(),
+            phase: *lock(&self.phase),
+            sources: self
+                .ledger
+                .books()
+                .iter()
+                .zip(&self.sources)
+                .map(|(book, source)| SourceView {
+                    name: book.source().to_owned(),
+                    link: link(source),
+                    book: book.snapshot(),
+                })
+                .collect(),
+            uplink: self.uplink.as_ref().map(link),
+            lanes: stats.map_or_else(Vec::new, |stats| {
+                stats
+                    .lanes
+                    .iter()
+                    .map(|(lane, book)| LaneView {
+                        lane: *lane,
+                        book: *book,
+                    })
+                    .collect()
+            }),
+            store: StoreView {
+                degraded,
+                db_bytes: stats.map_or(0, |stats| stats.file_bytes),
+                dead_letters: stats.map_or(0, |stats| stats.dead_letters),
+            },
+            devices: counts(&self.fleet.devices()),
+            limits: self.limits,
+            faults: self.faults.clone(),
+        }
+    }
+
+    fn devices(&self) -> Vec<DeviceView> {
+        self.fleet
+            .devices()
+            .iter()
+            .map(|entry| device(entry))
+            .collect()
+    }
+}
+
+fn state(entry: &DeviceEntry) -> DeviceState {
+    match entry.state() {
+        actors::DeviceState::Starting => DeviceState::Restarting,
+        actors::DeviceState::Running | actors::DeviceState::Stopped => DeviceState::Running,
+        actors::DeviceState::Quarantined => DeviceState::Quarantined,
+    }
+}
+
+fn counts(devices: &[Arc<DeviceEntry>]) -> DeviceCounts {
+    let mut counts = DeviceCounts::default();
+    for entry in devices {
+        counts.restarts += entry.restarts();
+        *match state(entry) {
+            DeviceState::Running => &mut counts.running,
+            DeviceState::Restarting => &mut counts.restarting,
+            DeviceState::Quarantined => &mut counts.quarantined,
+        } += 1;
+    }
+    counts
+}
+
+fn device(entry: &DeviceEntry) -> DeviceView {
+    let status = entry.status();
+    let [processed, late, duplicate, rejected] = entry.counts();
+    DeviceView {
+        name: entry.name.to_string(),
+        class: entry.class.config.name.clone(),
+        state: state(entry),
+        last_event_time: entry.newest(),
+        last_seen: entry.last_seen(),
+        freshness_limit: None,
+        verdict: status.verdict,
+        last_score: status.score,
+        model_degraded: status.degraded,
+        windows: status.windows,
+        alerts: status.alerts,
+        processed,
+        late,
+        duplicate,
+        rejected,
+        restarts: entry.restarts(),
+    }
+}
+
+fn url(broker: &Broker) -> String {
+    let scheme = if broker.tls.is_some() {
+        "mqtts"
+    } else {
+        "mqtt"
+    };
+    format!("{scheme}://{}:{}", broker.host, broker.port)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,110 @@
+//! The commands of `eyot`. Only here is anything printed.
+
+pub mod check;
+mod publisher;
+pub mod replay;
+pub mod run;
+pub mod sim;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+pub use self::publisher::BrokerPublisher;
+use crate::error::chain;
+use crate::ops::log::{self, LogFormat};
+
+/// An edge agent for sensor telemetry: features, anomaly scores and alerts on the gateway.
+#[derive(Debug, Parser)]
+#[command(name = "eyot", version, about)]
+struct Arguments {
+    /// Form of the log on standard error; `EYOT_LOG` says what is logged
+    #[arg(long, value_enum, default_value_t, global = true)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the agent
+    Run {
+        /// Configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Check a configuration and say what it means
+    Check {
+        /// Configuration file
+        file: PathBuf,
+    },
+    /// Simulate a fleet of pumps
+    Sim(Box<sim::SimArgs>),
+    /// Play a recording
+    Replay(Box<replay::ReplayArgs>),
+}
+
+/// The program: reads its arguments and does what they say.
+#[expect(clippy::print_stderr, reason = "a command speaks to its terminal")]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Err(error) = log::init(arguments.log_format) {
+        eprintln!("{}", chain(&error));
+        return ExitCode::FAILURE;
+    }
+    let result = match arguments.command {
+        Command::Run { config } => return run::run(&config),
+        Command::Check { file } => return check::run(&file),
+        Command::Sim(args) => {
+            publishing(async |stop| sim::run(&args, BrokerPublisher::connect, &stop).await)
+        }
+        Command::Replay(args) => {
+            publishing(async |stop| replay::run(&args, BrokerPublisher::connect, &stop).await)
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a publishing command until it is through or interrupted.
+fn publishing(
+    command: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let interrupted = stop.clone();
+        tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                interrupted.cancel();
+            }
+        });
+        command(stop).await
+    })
+}
+
+/// Prints the outcome of a command to standard output: for people, or as one line of JSON.
+#[expect(clippy::print_stdout, reason = "this is a command's output")]
+fn report(outcome: &(impl Serialize + Display), json: bool) -> anyhow::Result<()> {
+    if json {
+        let line = serde_json::to_string(outcome).context("cannot write the summary as JSON")?;
+        println!("{line}");
+    } else {
+        println!("{outcome}");
+    }
+    Ok(())
+}
