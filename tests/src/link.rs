@@ -1,0 +1,101 @@
+//! A link that can be cut: a TCP relay between an agent and a broker.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// What a [`Link`] does with what is sent over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkState {
+    /// Everything goes through.
+    Open,
+    /// What the agent sends goes through; the broker's answers wait.
+    Deaf,
+    /// Connections are torn down, and new ones are refused.
+    Cut,
+}
+
+/// A relay to a port on loopback.
+#[derive(Debug)]
+pub struct Link {
+    /// Where to connect instead.
+    pub port: u16,
+    state: watch::Sender<LinkState>,
+    task: JoinHandle<()>,
+}
+
+impl Link {
+    /// An open link to `target`.
+    ///
+    /// # Errors
+    /// When there is no port left.
+    pub async fn to(target: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let (state, watched) = watch::channel(LinkState::Open);
+        Ok(Self {
+            port: listener.local_addr()?.port(),
+            state,
+            task: tokio::spawn(accept(listener, target, watched)),
+        })
+    }
+
+    /// Changes what becomes of traffic from now on.
+    pub fn set(&self, state: LinkState) {
+        self.state.send_replace(state);
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, target: u16, state: watch::Receiver<LinkState>) {
+    // Dropped with this task, and the connections with it.
+    let mut connections = JoinSet::new();
+    while let Ok((agent, _)) = listener.accept().await {
+        if *state.borrow() != LinkState::Cut {
+            connections.spawn(relay(agent, target, state.clone()));
+        }
+    }
+}
+
+async fn relay(agent: TcpStream, target: u16, mut state: watch::Receiver<LinkState>) {
+    let Ok(broker) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await else {
+        return;
+    };
+    let (mut agent_says, to_agent) = agent.into_split();
+    let (broker_says, mut to_broker) = broker.into_split();
+    let answers = answer(broker_says, to_agent, state.clone());
+    // Whichever ends first takes the others with it, as a broken connection does.
+    tokio::select! {
+        _ = copy(&mut agent_says, &mut to_broker) => {}
+        _ = answers => {}
+        _ = state.wait_for(|state| *state == LinkState::Cut) => {}
+    }
+}
+
+async fn answer(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut state: watch::Receiver<LinkState>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        let n = from.read(&mut buffer).await?;
+        let opened = state
+            .wait_for(|state| *state == LinkState::Open)
+            .await
+            .is_ok();
+        if n == 0 || !opened {
+            return Ok(());
+        }
+        to.write_all(&buffer[..n]).await?;
+    }
+}
