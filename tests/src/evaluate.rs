@@ -156,7 +156,9 @@ impl Result {
         }
         let mut text = String::new();
         for (kind, (all, found, delays)) in kinds {
-            let mean = delays.iter().sum::<f64>() / delays.len().max(1) as f64;
+            // Not `sum`, which starts from -0 and would say so where nothing was found.
+            let mean =
+                delays.iter().fold(0.0, |sum, delay| sum + delay) / delays.len().max(1) as f64;
             let _ = writeln!(
                 text,
                 "{kind:28} {found:3} of {all:3} found, after {mean:.1} s"
