@@ -4,6 +4,7 @@
 //! Times are RFC 3339, UTC. An id names a record for ever: agent, store epoch, device, effect number;
 //! numbers of a device are dense, so readers drop repetitions by id and see gaps by number.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -291,8 +292,17 @@ pub fn rfc3339(time: Timestamp) -> String {
 }
 
 fn json(record: &impl Serialize) -> Vec<u8> {
-    // Strings, numbers and maps with string keys: nothing here can fail to be written.
-    serde_json::to_vec(record).unwrap_or_default()
+    thread_local! {
+        // Windows of all devices close together, so records wait by the thousand: each has the room
+        // it needs and no more.
+        static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        // Strings, numbers and maps with string keys: nothing here can fail to be written.
+        let _ = serde_json::to_writer(&mut *scratch, record);
+        scratch.to_vec()
+    })
 }
 
 #[cfg(test)]

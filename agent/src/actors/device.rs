@@ -70,10 +70,8 @@ impl Actor for DeviceActor {
         args: DeviceArguments,
     ) -> Result<DeviceActorState, ActorProcessingErr> {
         let class = &args.entry.class;
-        let row = args
-            .store
-            .open_device(&args.entry.name, &class.config.name)
-            .await?;
+        // Boxed, as in `handle`: what is waited for once would otherwise be room in every actor for ever.
+        let row = Box::pin(args.store.open_device(&args.entry.name, &class.config.name)).await?;
         Ok(DeviceActorState {
             device: Device::new(
                 Arc::clone(&class.config),
@@ -93,22 +91,20 @@ impl Actor for DeviceActor {
         message: DeviceMessage,
         state: &mut DeviceActorState,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            DeviceMessage::Batch(batch) => state.batch(batch).await,
-            DeviceMessage::Timer => {
-                let now = clock::now();
-                state.run(Input::Timer { now }).await
-            }
-            DeviceMessage::Close => {
-                let now = clock::now();
-                state.run(Input::Stop { now }).await
-            }
+        let commit = match message {
+            DeviceMessage::Batch(batch) => state.batch(batch),
+            DeviceMessage::Timer => state.run(Input::Timer { now: clock::now() }),
+            DeviceMessage::Close => state.run(Input::Stop { now: clock::now() }),
+        };
+        if let Some(commit) = commit {
+            Box::pin(state.args.store.commit(commit)).await?;
         }
+        Ok(())
     }
 }
 
 impl DeviceActorState {
-    async fn batch(&mut self, batch: Batch) -> Result<(), ActorProcessingErr> {
+    fn batch(&mut self, batch: Batch) -> Option<Commit> {
         let Batch {
             readings,
             admitted,
@@ -133,7 +129,7 @@ impl DeviceActorState {
             .rests(self.device.held(), self.device.wake_at());
         if self.effects.is_empty() {
             permit.settle(&self.tally);
-            return Ok(());
+            return None;
         }
         self.args.metrics.record_verdict_latency(arrived.elapsed());
         // Only when what came of them is durable are the readings settled and their permits free.
@@ -143,26 +139,21 @@ impl DeviceActorState {
             oldest: self.oldest(),
             metrics: Arc::clone(&self.args.metrics),
         };
-        self.commit(Some(Box::new(settlement))).await
+        Some(self.commit(Some(Box::new(settlement))))
     }
 
-    async fn run(&mut self, input: Input<'_>) -> Result<(), ActorProcessingErr> {
+    fn run(&mut self, input: Input<'_>) -> Option<Commit> {
         self.tally.clear();
         self.device
             .handle(input, &mut self.tally, &mut self.effects);
         self.args
             .entry
             .rests(self.device.held(), self.device.wake_at());
-        if self.effects.is_empty() {
-            return Ok(());
-        }
-        self.commit(None).await
+        (!self.effects.is_empty()).then(|| self.commit(None))
     }
 
-    async fn commit(
-        &mut self,
-        on_commit: Option<Box<dyn Committed>>,
-    ) -> Result<(), ActorProcessingErr> {
+    /// Writes the effects at hand down.
+    fn commit(&mut self, on_commit: Option<Box<dyn Committed>>) -> Commit {
         for numbered in &self.effects {
             if let Effect::Window(window) = &numbered.effect {
                 self.args
@@ -172,19 +163,17 @@ impl DeviceActorState {
         }
         let encoder = &self.args.encoder;
         let entry = &self.args.entry;
-        let records = self
-            .effects
-            .drain(..)
-            .map(|numbered| encoder.encode(&entry.name, &entry.class.config, &numbered))
+        // Most devices close their windows at the same moment and then rest: no room is kept for it.
+        let records = std::mem::take(&mut self.effects)
+            .iter()
+            .map(|numbered| encoder.encode(&entry.name, &entry.class.config, numbered))
             .collect();
         entry.show(self.device.status());
-        let commit = Commit {
+        Commit {
             device: self.row,
             records,
             on_commit,
-        };
-        self.args.store.commit(commit).await?;
-        Ok(())
+        }
     }
 
     /// Event time of the oldest reading behind the effects at hand.

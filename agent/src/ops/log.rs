@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Variable that says what is logged, in `tracing`'s words: `debug`, or `info,eyot::mqtt=trace`.
 pub const FILTER_VARIABLE: &str = "EYOT_LOG";
-const DEFAULT_FILTER: &str = "info";
+const DEFAULT_FILTER: &str = "info,ractor=warn";
 
 /// How a line of the log looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
