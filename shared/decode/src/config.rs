@@ -14,7 +14,8 @@ use serde::Deserialize;
 /// if it is not there, in what is around it.
 ///
 /// *Templates* are text with `{names}`: captures of the topic, of `each` and of `capture`, or paths into
-/// the payload. `{a|b}` is the first of them that is there and not empty.
+/// the payload. `{a|b}` is the first of them that is there and not empty, `{a|'text'}` the text if there is
+/// none, and `{a|''}` then nothing; `{a?'text'}` is the text if `a` is there.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Rule {
@@ -33,27 +34,38 @@ pub struct Rule {
     pub charset: Charset,
     /// Options of formats that are separated by characters.
     pub separated: Option<Separated>,
+    /// Keys of texts that are JSON of their own, and keys to read what is in them under:
+    /// `{ objectJSON = "object" }`.
+    #[serde(default)]
+    pub embedded: IndexMap<String, String>,
     /// Take the topic's messages and do nothing with them.
     #[serde(default)]
     pub ignore: bool,
     /// Path with `*` (every element or entry) and `{name}` (the same, and its key or index is captured):
-    /// everything below is done for each of what it leads to. Default: once, for the whole.
-    pub each: Option<String>,
+    /// everything below is done for each of what it leads to. In brackets, `[*]` and `[{name}]`, it is
+    /// elements of an array only. Of several paths the first that leads anywhere counts. Default: once,
+    /// for the whole.
+    pub each: Option<OneOrMany<String>>,
     /// Conditions; what does not meet all of them is passed over.
     #[serde(default, rename = "where")]
     pub conditions: Vec<Condition>,
+    /// Paths that have to be there (and not `null`) in what passes `where`; the message is a dead letter if
+    /// one is not.
+    #[serde(default)]
+    pub required: Vec<String>,
     /// Further captures, from parts of texts.
     #[serde(default)]
     pub capture: Vec<Capture>,
     /// Template of the device's name. Default: `{device}`.
     pub device: Option<String>,
-    /// Template of the channel's name. Default: `{channel}` with `value`, `{path}` with `leaves`.
+    /// Template of the channel's name. Default: `{channel}` with `value`, otherwise `{path}`: a leaf's path,
+    /// or the name in `values`.
     pub channel: Option<String>,
     /// Names, units and scales from a table.
     pub lookup: Option<Lookup>,
     /// Where the event time is; the first of several that is there. Default: time is arrival.
     pub time: Option<OneOrMany<TimeAt>>,
-    /// How times are written, where they don't say themselves. Default: `iso8601`.
+    /// How times are written, where they don't say themselves. Default: `iso8601`, and `unix` for numbers.
     pub time_format: Option<String>,
     /// IANA zone of times that name none. Default: UTC.
     pub time_zone: Option<String>,
@@ -95,10 +107,21 @@ pub struct Rule {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OneOrMany<T> {
-    /// One.
-    One(T),
+    // In front, since a list could also pass for the fields of a table in their order.
     /// Several.
     Many(Vec<T>),
+    /// One.
+    One(T),
+}
+
+impl<T> OneOrMany<T> {
+    /// All of them.
+    pub fn as_slice(&self) -> &[T] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
 }
 
 /// Payload format.
@@ -110,6 +133,8 @@ pub enum Format {
     Json,
     /// One bare value: a number or a word. Its path is `.`.
     Value,
+    /// JSON if it begins as an object, an array or a text in quotes; one bare value otherwise.
+    JsonOrValue,
     /// SenML (RFC 8428) in JSON, resolved: an array of `{n, u, v | vb | vs | vd, s, t}`.
     SenmlJson,
     /// The same in CBOR.
@@ -234,13 +259,19 @@ pub struct TimeDetail {
     /// Template of the time, if it is a capture or split over several fields: `{date} {clock}`.
     pub text: Option<String>,
     /// `iso8601`, `unix_s`, `unix_ms`, `unix_us`, `unix_ns`, `unix` (s, ms, µs or ns by its size), `uptime_s`,
-    /// `uptime_ms` or `uptime_us` (the sender's own clock), or a pattern like `%d/%m/%Y %H:%M:%S`.
+    /// `uptime_ms`, `uptime_us` or `uptime_ns` (the sender's own clock), `dsmr` (`YYMMDDhhmmssX` of a smart
+    /// meter; zone by default Europe/Amsterdam), or a pattern like `%d/%m/%Y %H:%M:%S`.
     pub format: Option<String>,
     /// IANA zone, if the time names none; also of `unix_…` that counts local time.
     pub zone: Option<String>,
     /// The number counts seconds of local time since 1970, not of UTC.
     #[serde(default)]
     pub local_epoch: bool,
+    /// Path of a number that is added to the time, where there is one: an element's distance from the
+    /// beginning of its packet.
+    pub add: Option<String>,
+    /// Unit of that number, like `ms`. Default: `s`.
+    pub add_unit: Option<String>,
 }
 
 /// What a time before 2000 means: a clock that was never set.
@@ -266,11 +297,26 @@ pub struct Leaves {
     /// Patterns of channel names to leave out.
     #[serde(default)]
     pub exclude: Vec<String>,
-    /// New names by old ones.
+    /// New names by old ones or patterns; `*` in the new name is what the first `*` of the old one stood for.
     #[serde(default)]
     pub rename: IndexMap<String, String>,
     /// Between the keys of a path. Default: `.`, and keys that hold one are quoted.
     pub join: Option<String>,
+    /// Which text is a reading too. Default: `channels`.
+    #[serde(default)]
+    pub text: LeafText,
+}
+
+/// Which text among leaves is a reading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LeafText {
+    /// That of channels which say how to read it.
+    #[default]
+    Channels,
+    /// The same, and whatever else reads as a number (or as `nan`) or as a word of its channel's table; other text is
+    /// passed over.
+    Readable,
 }
 
 /// Samples at equal distances in time.
@@ -281,8 +327,10 @@ pub struct Samples {
     pub interval: Option<String>,
     /// Samples a second.
     pub rate: Option<f64>,
-    /// Path of the seconds between two.
+    /// Path of the time between two.
     pub interval_from: Option<String>,
+    /// Unit of what `interval_from` leads to, like `ms`. Default: `s`.
+    pub interval_unit: Option<String>,
     /// Path of the samples a second.
     pub rate_from: Option<String>,
     /// Which sample the time belongs to. Default: `last`.
@@ -305,8 +353,8 @@ pub enum TimeOf {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Quality {
-    /// Path of the field.
-    pub path: String,
+    /// Path of the field; the first of several that is there.
+    pub path: OneOrMany<String>,
     /// What it says when the value is good. Without it, and with `bad` empty: `true`, `GOOD`, `good`, `A`,
     /// and OPC codes from 192 to 219, or 0 for OPC UA.
     #[serde(default)]
@@ -330,7 +378,8 @@ pub struct Sequence {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Liveness {
-    /// Path of what it says. Default: the whole payload.
+    /// Path of what it says; a payload that is one bare value is what it says by itself. Default: the whole
+    /// payload.
     pub path: Option<String>,
     /// What it says when the device is there; without case.
     #[serde(default)]
@@ -376,7 +425,7 @@ pub enum Retained {
 pub struct Channel {
     /// Unit that its values end up in; converted where they come in another one.
     pub unit: Option<String>,
-    /// Unit that its values come in, unless the payload says.
+    /// Unit that its values come in, unless the payload says; also a template, `°{TempUnit}`.
     pub from: Option<String>,
     /// Factor, before `offset` and before units are converted.
     pub scale: Option<f64>,

@@ -8,6 +8,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::format::FormatError;
+
 /// The most bytes a payload may have.
 const MAX_PAYLOAD: usize = 1 << 30;
 /// Set in [`Text::start`] for text in `scratch`.
@@ -86,6 +88,12 @@ pub enum DocError {
     TooDeep,
 }
 
+impl From<DocError> for FormatError {
+    fn from(error: DocError) -> Self {
+        Self(error.to_string())
+    }
+}
+
 impl Doc {
     /// An empty one.
     #[must_use]
@@ -111,6 +119,7 @@ impl Doc {
     }
 
     /// Adds a value to the container that is open; `key` is `""` within an array.
+    #[inline]
     pub fn push(&mut self, key: &str, value: Scalar<'_>) {
         let kind = match value {
             Scalar::Null => Kind::Null,
@@ -171,6 +180,7 @@ impl Doc {
         Ok(())
     }
 
+    #[inline]
     fn add(&mut self, key: Text, kind: Kind) {
         if let Some(&parent) = self.open.last()
             && let Kind::Array(n) | Kind::Object(n) = &mut self.nodes[parent as usize].kind
@@ -181,6 +191,7 @@ impl Doc {
         self.nodes.push(Node { key, kind, next });
     }
 
+    #[inline]
     fn text(&mut self, text: &str) -> Text {
         let len = text.len() as u32;
         if len == 0 {
@@ -208,12 +219,14 @@ pub struct Item<'a> {
 impl<'a> Item<'a> {
     /// Its key in the object around it; `""` in an array and at the root.
     #[must_use]
+    #[inline]
     pub fn key(&self) -> &'a str {
         self.text(self.node().key)
     }
 
     /// Its value, unless it is a container.
     #[must_use]
+    #[inline]
     pub fn scalar(&self) -> Option<Scalar<'a>> {
         Some(match self.node().kind {
             Kind::Null => Scalar::Null,
@@ -228,12 +241,14 @@ impl<'a> Item<'a> {
 
     /// Whether it is an array.
     #[must_use]
+    #[inline]
     pub fn is_array(&self) -> bool {
         matches!(self.node().kind, Kind::Array(_))
     }
 
     /// Whether it is an object.
     #[must_use]
+    #[inline]
     pub fn is_object(&self) -> bool {
         matches!(self.node().kind, Kind::Object(_))
     }
@@ -255,6 +270,7 @@ impl<'a> Item<'a> {
 
     /// Its elements or entries, in order; none if it is no container.
     #[must_use]
+    #[inline]
     pub fn items(&self) -> Items<'a> {
         let node = self.node();
         let first = self.at + 1;
@@ -272,11 +288,14 @@ impl<'a> Item<'a> {
 
     /// The entry of that key, the last if there are several; `None` if it is no object.
     #[must_use]
+    #[inline]
     pub fn get(&self, key: &str) -> Option<Self> {
         if !self.is_object() {
             return None;
         }
-        self.items().filter(|item| item.key() == key).last()
+        // Lengths are compared first: they tell most keys apart and lie in the node itself.
+        let same = |item: &Self| item.node().key.len as usize == key.len() && item.key() == key;
+        self.items().filter(same).last()
     }
 
     /// The element at `index`, counted from the end if it is negative; `None` if it is no array.
@@ -293,10 +312,28 @@ impl<'a> Item<'a> {
         self.items().nth(usize::try_from(index).ok()?)
     }
 
+    /// Its position: the same for the same node, and greater for whatever stands further on.
+    pub(crate) fn id(&self) -> u32 {
+        self.at
+    }
+
+    /// The node of that position in the same tree.
+    #[inline]
+    pub(crate) fn node_at(&self, id: u32) -> Option<Self> {
+        ((id as usize) < self.doc.nodes.len()).then_some(Self { at: id, ..*self })
+    }
+
+    /// Whether the node of that position is this one or below it.
+    pub(crate) fn holds(&self, id: u32) -> bool {
+        (self.at..self.node().next).contains(&id)
+    }
+
+    #[inline]
     fn node(&self) -> Node {
         self.doc.nodes[self.at as usize]
     }
 
+    #[inline]
     fn text(&self, text: Text) -> &'a str {
         let (from, start) = if text.start & IN_SCRATCH == 0 {
             (self.payload, text.start)
@@ -334,6 +371,7 @@ pub struct Items<'a> {
 impl<'a> Iterator for Items<'a> {
     type Item = Item<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Item<'a>> {
         if self.at >= self.end {
             return None;

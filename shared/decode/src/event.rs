@@ -75,6 +75,8 @@ pub struct Reading<'a> {
     pub report: Option<Report>,
     /// The sender's sequence number.
     pub sequence: Option<u64>,
+    /// An identity that is the same in every copy of the message.
+    pub message_id: Option<&'a str>,
     /// Whether it is a retained message that is only good as the last known value.
     pub last_value_only: bool,
     /// Whether the sender says that it is not live but from its own buffer.

@@ -1,0 +1,271 @@
+//! Values become events.
+
+use std::fmt::Write;
+
+use super::channels::Spec;
+use super::condition::Liveness;
+use super::run::{Context, Facts, Moment, Names, Run};
+use super::sampling::{map_time, span};
+use super::{Field, What};
+use crate::scope::{Scope, write_path};
+use crate::value::Outcome;
+use crate::{Event, Item, Reading, Reason, Time, Value};
+
+impl<'r, 'd> Run<'r, 'd> {
+    /// A value in a known place; nothing if nothing is there.
+    pub(super) fn field(&mut self, field: &'r Field) {
+        let Some(found) = field.path.find(&self.scope()) else {
+            return;
+        };
+        if !field.name.is_empty() {
+            self.at.path.clear();
+            self.at.path.push_str(&field.name);
+        }
+        if !self.prepare_value(found.base, found.item) {
+            return;
+        }
+        match self.name_channel(field.channel.as_ref()) {
+            Some(spec) => self.read(found.item, spec),
+            None => self.reject_name(found.item),
+        }
+    }
+
+    /// Whether the device is there.
+    pub(super) fn liveness(&mut self, liveness: &Liveness, element: Item<'d>) {
+        let item = match &liveness.path {
+            // A bare word is all that the message says.
+            Some(path) if element.scalar().is_none() => path.get(&self.scope()),
+            _ => Some(element),
+        };
+        let Some(online) = liveness.state(item) else {
+            return;
+        };
+        let item = item.unwrap_or(element);
+        self.known.mapped.set(item);
+        if !self.context.named {
+            self.names.channel.clear();
+            return self.reject_name(item);
+        }
+        self.outcome.any = true;
+        (self.sink)(Event::Liveness {
+            device: &self.names.device,
+            online,
+        });
+    }
+
+    /// Puts the channel's name together, and says what is known of it; `None` without a name.
+    pub(super) fn name_channel(&mut self, fixed: Option<&(Box<str>, usize)>) -> Option<&'r Spec> {
+        let (plan, names) = (self.plan, &mut *self.names);
+        names.channel.clear();
+        if let Some(channel) = self.context.entry.and_then(|entry| entry.channel.as_ref()) {
+            names.channel.push_str(channel);
+        } else if let Some((channel, position)) = fixed {
+            names.channel.push_str(channel);
+            return Some(plan.channels.at(*position));
+        } else {
+            let scope = Scope {
+                root: self.root,
+                topic: self.topic,
+                at: self.at,
+            };
+            if !plan.channel.render(&scope, &mut names.channel) {
+                names.channel.clear();
+                return None;
+            }
+        }
+        Some(plan.channels.find(&names.channel))
+    }
+
+    /// A value of the channel that was named last.
+    pub(super) fn read(&mut self, item: Item<'d>, spec: &'r Spec) {
+        if self.facts.find_unmapped {
+            self.known.mapped.set(item);
+        }
+        if spec.ignore {
+            return;
+        }
+        if !self.context.named {
+            return self.reject_name(item);
+        }
+        let own_time = matches!(
+            self.context.time,
+            Moment::At(Time::Payload(_) | Time::DeviceClock(_))
+        );
+        if self.facts.own_time_only && !own_time {
+            self.outcome.replayed = true;
+            return;
+        }
+        self.set_unit(spec);
+        if !self.context.good {
+            return self.missing(item, Reason::Quality);
+        }
+        if self.plan.samples.is_some() && item.is_array() && !spec.words {
+            return self.block(item, spec);
+        }
+        let time = self.time_of_sample();
+        match spec.reader.read(item, &self.names.own_unit) {
+            Outcome::Missing(reason) => self.missing(item, reason),
+            Outcome::Rejected(reason, detail) => self.reject(item, reason, &detail),
+            Outcome::Value { value, unit } => {
+                let time = match time {
+                    Moment::At(time) => time,
+                    Moment::Bad(reason, detail) => return self.reject(item, reason, &detail),
+                };
+                let value = scaled(value, self.scale());
+                let reading =
+                    reading(self.names, &self.context, self.facts, spec)(time, value, unit);
+                self.outcome.any = true;
+                (self.sink)(Event::Reading(reading));
+            }
+        }
+    }
+
+    /// The unit that values of the channel come in: the table's, the channel's, or the rule's.
+    fn set_unit(&mut self, spec: &Spec) {
+        let names = &mut *self.names;
+        if let Some(unit) = self.context.entry.and_then(|entry| entry.unit.as_ref()) {
+            names.own_unit.clone_from(unit);
+            return;
+        }
+        let scope = Scope {
+            root: self.root,
+            topic: self.topic,
+            at: self.at,
+        };
+        let there = spec
+            .from
+            .as_ref()
+            .is_some_and(|from| from.render(&scope, &mut names.own_unit));
+        if !there {
+            names.own_unit.clone_from(&names.unit);
+        }
+    }
+
+    /// The table's factor.
+    pub(super) fn scale(&self) -> Option<f64> {
+        self.context.entry.and_then(|entry| entry.scale)
+    }
+
+    /// The element's time, or that of its place among samples.
+    fn time_of_sample(&mut self) -> Moment {
+        let (Moment::At(time), Some(_)) = (&self.context.time, &self.plan.samples) else {
+            return self.context.time.clone();
+        };
+        let (time, (i, n)) = (*time, self.at.sample);
+        match self.first_of(time, n) {
+            Ok((first, interval)) => {
+                Moment::At(map_time(first, |at| at.saturating_add(span(interval, i))))
+            }
+            Err(detail) => Moment::Bad(Reason::Time, detail.into()),
+        }
+    }
+
+    /// The time of the first of `n` samples, and nanoseconds between two.
+    ///
+    /// # Errors
+    /// In words, if the interval cannot be.
+    pub(super) fn first_of(&mut self, time: Time, n: usize) -> Result<(Time, i64), String> {
+        let Some(samples) = &self.plan.samples else {
+            return Ok((time, 0));
+        };
+        let interval = samples.interval(&self.scope())?;
+        let first = map_time(time, |at| samples.first(at, interval, n));
+        let (joiner, names) = (&mut self.state.joiner, &*self.names);
+        let mut join = |at| joiner.first(&names.device, &names.channel, at, interval, n);
+        let first = match first {
+            Time::Payload(at) => Time::Payload(join(at)),
+            Time::Arrival(at) => Time::Arrival(join(at)),
+            // Its owner puts it on the gateway's time line first.
+            Time::DeviceClock(_) => first,
+        };
+        Ok((first, interval))
+    }
+
+    pub(super) fn missing(&mut self, item: Item<'d>, reason: Reason) {
+        write_path(self.root, item.id(), &mut self.names.text);
+        let names = &*self.names;
+        self.outcome.any = true;
+        (self.sink)(Event::Missing {
+            device: &names.device,
+            channel: &names.channel,
+            reason,
+            path: &names.text,
+        });
+    }
+
+    pub(super) fn reject(&mut self, item: Item<'d>, reason: Reason, detail: &str) {
+        write_path(self.root, item.id(), &mut self.names.text);
+        let names = &*self.names;
+        let device = if self.context.named {
+            names.device.as_str()
+        } else {
+            ""
+        };
+        let (channel, path) = (names.channel.as_str(), names.text.as_str());
+        self.outcome.any = true;
+        (self.sink)(Event::Rejected {
+            device,
+            channel,
+            reason,
+            path,
+            detail,
+        });
+    }
+
+    /// Without a name of the device or the channel.
+    pub(super) fn reject_name(&mut self, item: Item<'d>) {
+        let channel = !matches!(self.plan.what, What::Liveness(_)) && self.names.channel.is_empty();
+        let mut detail = String::new();
+        for (missing, what) in [(!self.context.named, "device"), (channel, "channel")] {
+            if missing {
+                let and = if detail.is_empty() { "" } else { "; " };
+                // Writing into a text does not fail.
+                _ = write!(detail, "{and}the {what}'s name is not there");
+            }
+        }
+        self.known.mapped.set(item);
+        self.reject(item, Reason::Name, &detail);
+    }
+}
+
+/// What makes readings of values of the channel that was named last.
+pub(super) fn reading<'a>(
+    names: &'a Names,
+    context: &Context<'_>,
+    facts: Facts,
+    spec: &Spec,
+) -> impl FnOnce(Time, Value, &'a str) -> Reading<'a> + use<'a> {
+    let (kind, report, sequence) = (spec.kind, spec.report, context.sequence);
+    let (historical, identified) = (context.historical, context.identified);
+    move |time, value, unit| Reading {
+        device: &names.device,
+        channel: &names.channel,
+        time,
+        value,
+        unit,
+        kind,
+        report,
+        sequence,
+        message_id: identified.then_some(&names.id),
+        last_value_only: facts.last_value_only,
+        // Without a time of its own, a reading from a buffer could not be told from a live one.
+        historical: historical && !matches!(time, Time::Arrival(_)),
+    }
+}
+
+/// With the table's factor; as a division where that is exact, like by 10 instead of times 0.1.
+pub(super) fn scaled(value: Value, scale: Option<f64>) -> Value {
+    match scale {
+        None => value,
+        Some(scale) => {
+            let inverse = (1.0 / scale).round();
+            let exact = inverse.abs() >= 2.0 && (inverse * scale - 1.0).abs() < 1e-12;
+            let value = value.as_f64();
+            Value::F64(if exact {
+                value / inverse
+            } else {
+                value * scale
+            })
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Topics: patterns with captures, the tree that finds the rule of a topic, and the topics known
+//! already.
+
+mod pattern;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::collections::HashMap;
+
+pub(crate) use pattern::{Pattern, closing};
+use tree::Tree;
+
+/// The most topics that are remembered.
+const KNOWN: usize = 100_000;
+
+/// Finds which of many patterns takes a topic. Topics repeat, so that what was found once is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Topics {
+    patterns: Vec<Pattern>,
+    tree: Tree,
+    known: HashMap<Box<str>, usize, ahash::RandomState>,
+    hits: Vec<Hit>,
+}
+
+/// What a topic comes to.
+#[derive(Debug)]
+pub(crate) struct Hit {
+    /// Position of the pattern that takes it; the first of several.
+    pub pattern: Option<usize>,
+    /// What its names stand for.
+    pub captures: Captures,
+}
+
+/// What the names of a pattern stand for in a topic, in the order of [`Pattern::names`]. One text for all
+/// of them: they are kept for every topic, and a topic holds no NUL (MQTT 5.0 §1.5.4).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Captures(Box<str>);
+
+impl Captures {
+    pub(crate) fn new<S: AsRef<str>>(texts: &[S]) -> Self {
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        Self(texts.join("\0").into())
+    }
+
+    /// The one of that position.
+    pub(crate) fn get(&self, at: usize) -> Option<&str> {
+        self.0.split('\0').nth(at)
+    }
+}
+
+impl Topics {
+    /// Adds a pattern behind all others.
+    pub(crate) fn add(&mut self, pattern: Pattern) {
+        self.tree.add(&pattern, self.patterns.len());
+        self.patterns.push(pattern);
+    }
+
+    /// What takes the topic.
+    pub(crate) fn find(&mut self, topic: &str) -> &Hit {
+        let at = match self.known.get(topic) {
+            Some(at) => *at,
+            None => self.remember(topic),
+        };
+        &self.hits[at]
+    }
+
+    /// Looks for what takes the topic, and keeps it.
+    fn remember(&mut self, topic: &str) -> usize {
+        // Forgetting everything is as good as forgetting the oldest when there are too many.
+        if self.hits.len() >= KNOWN {
+            self.known.clear();
+            self.hits.clear();
+        }
+        self.hits.push(self.look(topic));
+        self.known.insert(topic.into(), self.hits.len() - 1);
+        self.hits.len() - 1
+    }
+
+    /// The same without remembering.
+    pub(crate) fn look(&self, topic: &str) -> Hit {
+        let pattern = self.tree.find(topic);
+        let captures = pattern.and_then(|at| self.patterns[at].captures(topic));
+        let captures = captures.unwrap_or_default();
+        Hit { pattern, captures }
+    }
+}

@@ -1,0 +1,282 @@
+//! What a field's content is worth as a channel's value.
+
+mod number;
+mod scaling;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::borrow::Cow;
+
+use crate::config::{Channel, Number};
+use crate::{Item, Reason, Scalar, Value};
+use scaling::Scaling;
+use words::{Missing, Table};
+
+/// Reads the values of one channel.
+#[derive(Debug)]
+pub(crate) struct ValueReader {
+    format: Number,
+    missing: Missing,
+    table: Table,
+    scaling: Scaling,
+}
+
+/// What a field's content comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outcome<'a> {
+    /// A value in a unit.
+    Value {
+        /// The value.
+        value: Value,
+        /// Its unit; `""` for none, `bool` for a truth value that has no other.
+        unit: &'a str,
+    },
+    /// It says that there is no value.
+    Missing(Reason),
+    /// It can't be a value; in words, for people.
+    Rejected(Reason, Cow<'static, str>),
+}
+
+impl ValueReader {
+    /// Checks a channel and makes its reader.
+    ///
+    /// # Errors
+    /// Every fault, as the key and what is wrong with it.
+    pub(crate) fn compile(spec: &Channel) -> Result<Self, Vec<(&'static str, String)>> {
+        let mut faults = Vec::new();
+        let scaling = Scaling::compile(spec, &mut faults);
+        let table = Table::compile(&spec.table, spec.any_case).unwrap_or_else(|messages| {
+            faults.extend(messages.into_iter().map(|message| ("table", message)));
+            Table::default()
+        });
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Self {
+            format: spec.format,
+            missing: Missing::new(&spec.missing),
+            table,
+            scaling,
+        })
+    }
+
+    /// Whether text is something to read for this channel: it has a table, or a way to write numbers
+    /// that only text has.
+    pub(crate) fn takes_text(&self) -> bool {
+        !self.table.is_empty() || self.format != Number::Number
+    }
+
+    /// Reads a value. `unit` is the one that the payload or the rule says it comes in, `""` if nobody
+    /// says; a unit behind the number itself counts more.
+    pub(crate) fn read<'a>(&'a self, item: Item<'a>, unit: &'a str) -> Outcome<'a> {
+        let mut item = item;
+        loop {
+            if let Some(scalar) = item.scalar() {
+                return self.scalar(scalar, unit);
+            }
+            if item.is_object() {
+                return rejected("an object is not a value; give the path of a field in it".into());
+            }
+            let mut elements = item.items();
+            match (elements.next(), elements.next(), item.len()) {
+                (None, ..) => return Outcome::Missing(Reason::Null),
+                (Some(only), None, _) => item = only,
+                (Some(first), Some(second), 2) if self.words().is_some() => {
+                    return self.pair(first.scalar(), second.scalar(), unit);
+                }
+                (.., n) => return rejected(not_one(n).into()),
+            }
+        }
+    }
+
+    fn scalar<'a>(&'a self, scalar: Scalar<'a>, unit: &'a str) -> Outcome<'a> {
+        match scalar {
+            Scalar::Null => Outcome::Missing(Reason::Null),
+            Scalar::Bool(value) => self.truth(value, unit),
+            Scalar::Int(value) => self.number(Value::I64(value), unit),
+            Scalar::Uint(value) => self.number(Value::U64(value), unit),
+            Scalar::Float(value) => self.number(Value::F64(value), unit),
+            Scalar::Text(text) => self.text(text.trim(), unit),
+        }
+    }
+
+    fn truth<'a>(&'a self, value: bool, unit: &'a str) -> Outcome<'a> {
+        if self.missing.has_bool(value) {
+            return Outcome::Missing(Reason::Sentinel);
+        }
+        let word = if value { "true" } else { "false" };
+        self.as_is(self.table.word(word).unwrap_or(Value::Bool(value)), unit)
+    }
+
+    /// A number as the format has it, not yet as the channel's `format` means it.
+    fn number<'a>(&'a self, raw: Value, unit: &'a str) -> Outcome<'a> {
+        if self.missing.has_number(raw) {
+            return Outcome::Missing(Reason::Sentinel);
+        }
+        if let Some(value) = self.table.number(raw) {
+            return self.as_is(value, unit);
+        }
+        if !raw.as_f64().is_finite() {
+            return Outcome::Missing(Reason::Nan);
+        }
+        match self.format {
+            Number::Number | Number::DecimalComma => self.scaled(raw, unit),
+            Number::Hex => match number::digits_as_hex(raw) {
+                Some(value) => self.meant(value, unit),
+                None => rejected(
+                    format!("{} came as a decimal number, not in base 16", raw.as_f64()).into(),
+                ),
+            },
+            Number::I16Word => match number::word(raw) {
+                Some(word) => self.meant(Value::I64(word.cast_signed().into()), unit),
+                None => rejected(format!("{} does not fit into 16 bits", raw.as_f64()).into()),
+            },
+            _ => rejected("one number alone; this `format` takes two 16-bit words".into()),
+        }
+    }
+
+    fn text<'a>(&'a self, text: &'a str, unit: &'a str) -> Outcome<'a> {
+        if self.missing.has_text(text) {
+            return Outcome::Missing(Reason::Sentinel);
+        }
+        if let Some(value) = self.table.word(text) {
+            return self.as_is(value, unit);
+        }
+        if let Some(list) = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'))
+        {
+            return self.list(list, unit);
+        }
+        let read = match self.format {
+            Number::Hex => number::hex(text).map(|value| (value, "")),
+            Number::DecimalComma => number::decimal_comma(text),
+            _ => number::decimal(text),
+        };
+        match read.map(|(value, suffix)| (value, suffix.trim_start())) {
+            Some((value, suffix)) if suffix.is_empty() || self.scaling.is_unit(suffix) => {
+                let unit = if suffix.is_empty() { unit } else { suffix };
+                if self.format == Number::Hex {
+                    self.meant(value, unit)
+                } else {
+                    self.number(value, unit)
+                }
+            }
+            _ => match words::missing(text) {
+                Some(reason) => Outcome::Missing(reason),
+                None => rejected(self.not_a_number(text).into()),
+            },
+        }
+    }
+
+    /// The content of an array that was written as text, like `[49408,17122]`.
+    fn list<'a>(&'a self, list: &'a str, unit: &'a str) -> Outcome<'a> {
+        let mut elements = list
+            .split(',')
+            .map(|element| element.trim().trim_matches('"').trim());
+        match (elements.next(), elements.next(), elements.count()) {
+            // A list in a list is no value: it would have no end.
+            (Some(only), None, _) if !only.starts_with('[') => self.text(only, unit),
+            (Some(first), Some(second), 0) if self.words().is_some() => {
+                self.pair(Some(Scalar::Text(first)), Some(Scalar::Text(second)), unit)
+            }
+            _ => rejected(not_one(list.split(',').count()).into()),
+        }
+    }
+
+    /// How two words are put together; `None` if the channel does not have them.
+    fn words(&self) -> Option<fn(u16, u16) -> Value> {
+        Some(match self.format {
+            Number::F32Words => |a, b| number::f32_of(a, b),
+            Number::F32WordsSwapped => |a, b| number::f32_of(b, a),
+            Number::U32Words => |a, b| number::u32_of(a, b),
+            Number::U32WordsSwapped => |a, b| number::u32_of(b, a),
+            _ => return None,
+        })
+    }
+
+    fn pair<'a>(
+        &'a self,
+        first: Option<Scalar<'a>>,
+        second: Option<Scalar<'a>>,
+        unit: &'a str,
+    ) -> Outcome<'a> {
+        let word = |scalar| match scalar {
+            Scalar::Int(value) => number::word(Value::I64(value)),
+            Scalar::Float(value) => number::word(Value::F64(value)),
+            Scalar::Text(text) => match number::decimal(text.trim()) {
+                Some((value, "")) => number::word(value),
+                _ => None,
+            },
+            _ => None,
+        };
+        if [first, second].contains(&Some(Scalar::Null)) {
+            return Outcome::Missing(Reason::Null);
+        }
+        match (self.words(), first.and_then(word), second.and_then(word)) {
+            (Some(join), Some(first), Some(second)) => self.meant(join(first, second), unit),
+            _ => rejected("two elements that are not both 16-bit words (0 to 65535)".into()),
+        }
+    }
+
+    /// A number as the channel's `format` means it.
+    fn meant<'a>(&'a self, value: Value, unit: &'a str) -> Outcome<'a> {
+        if self.missing.has_number(value) {
+            return Outcome::Missing(Reason::Sentinel);
+        }
+        if let Some(value) = self.table.number(value) {
+            return self.as_is(value, unit);
+        }
+        if !value.as_f64().is_finite() {
+            return Outcome::Missing(Reason::Nan);
+        }
+        self.scaled(value, unit)
+    }
+
+    fn scaled<'a>(&'a self, value: Value, unit: &'a str) -> Outcome<'a> {
+        self.scaling.apply(value, unit).map_or_else(
+            |(reason, message)| Outcome::Rejected(reason, message.into()),
+            |(value, unit)| Outcome::Value { value, unit },
+        )
+    }
+
+    /// A value that no scale or conversion is for: a truth value, or what the table gives.
+    fn as_is<'a>(&'a self, value: Value, unit: &'a str) -> Outcome<'a> {
+        let unit = match (value, self.scaling.unit(unit)) {
+            (Value::Bool(_), "") => "bool",
+            (_, unit) => unit,
+        };
+        Outcome::Value { value, unit }
+    }
+
+    fn not_a_number(&self, text: &str) -> String {
+        let number = match self.format {
+            Number::Hex => "a number in base 16",
+            Number::DecimalComma => "a number with a decimal comma",
+            _ => "a number",
+        };
+        let table = if self.table.is_empty() {
+            ""
+        } else {
+            " and not in the channel's table"
+        };
+        format!("{} is not {number}{table}", quoted(text))
+    }
+}
+
+fn rejected<'a>(message: Cow<'static, str>) -> Outcome<'a> {
+    Outcome::Rejected(Reason::Value, message)
+}
+
+fn not_one(n: usize) -> String {
+    format!("an array of {n} is not one value; give the path of an element, or use `samples`")
+}
+
+/// A text in a message, which has room for so much of it.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}

@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|payload: &[u8]| {
+    eyot_fuzz::decode("nmea", payload);
+});
