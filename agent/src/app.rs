@@ -16,6 +16,7 @@ use ractor::{ActorRef, call_t};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::start::class_runtime;
 pub use self::start::{Builder, StartError};
 use self::supervisor::SupervisorMessage;
 use self::view::AgentView;

@@ -17,6 +17,11 @@ impl LinkStatus {
         *self.lock() = (false, Some(error));
     }
 
+    /// Whether it stands.
+    pub fn is_connected(&self) -> bool {
+        self.lock().0
+    }
+
     /// Whether it stands, and what was wrong last.
     pub fn get(&self) -> (bool, Option<String>) {
         self.lock().clone()

@@ -12,7 +12,7 @@ use eyot_pipeline::config::ClassConfig;
 use eyot_pipeline::effect::{Alert, Contribution, ModelScore, Score, WindowSummary};
 use eyot_pipeline::feature::Feature;
 use eyot_pipeline::ledger::Lane;
-use eyot_pipeline::{Effect, Numbered, Timestamp};
+use eyot_pipeline::{Device, Effect, Numbered, Timestamp};
 use serde::Serialize;
 
 use crate::store::{Identity, Record};
@@ -135,21 +135,21 @@ impl Encoder {
         }
     }
 
-    /// The stored form of an effect of `device`.
-    pub fn encode(&self, device: &str, class: &ClassConfig, numbered: &Numbered) -> Record {
+    /// The stored form of an effect of the device of that name.
+    pub fn encode(&self, name: &str, device: &Device, numbered: &Numbered) -> Record {
         let number = numbered.number;
         let (lane, kind, oldest, body) = match &numbered.effect {
             Effect::Window(window) => (
                 Lane::Summary,
                 "summary",
                 window.oldest,
-                json(&self.summary(device, class, number, window)),
+                json(&self.summary(name, device, number, window)),
             ),
             Effect::Alert(alert) => (
                 Lane::Alert,
                 "alert",
                 alert.oldest,
-                json(&self.alert(device, class, number, alert)),
+                json(&self.alert(name, device, number, alert)),
             ),
         };
         Record {
@@ -183,13 +183,13 @@ impl Encoder {
 
     fn summary<'a>(
         &'a self,
-        device: &'a str,
-        class: &'a ClassConfig,
+        name: &'a str,
+        device: &'a Device,
         number: u64,
         window: &'a WindowSummary,
     ) -> SummaryV1<'a> {
         let channels = window.channels.iter().filter_map(|part| {
-            let channel = class.channels.get(usize::from(part.channel))?;
+            let channel = device.channel(part.channel)?;
             let features = Feature::ALL
                 .into_iter()
                 .filter(|feature| *feature != Feature::Count)
@@ -202,7 +202,7 @@ impl Encoder {
             Some((channel.name.as_str(), channel_v1))
         });
         SummaryV1 {
-            head: self.head("eyot.summary.v1", device, class, number),
+            head: self.head("eyot.summary.v1", name, device.class(), number),
             window: Window {
                 start: rfc3339(window.start),
                 end: rfc3339(window.end),
@@ -217,20 +217,20 @@ impl Encoder {
 
     fn alert<'a>(
         &'a self,
-        device: &'a str,
-        class: &'a ClassConfig,
+        name: &'a str,
+        device: &'a Device,
         number: u64,
         alert: &'a Alert,
     ) -> AlertV1<'a> {
         AlertV1 {
-            head: self.head("eyot.alert.v1", device, class, number),
+            head: self.head("eyot.alert.v1", name, device.class(), number),
             state: alert.state.name(),
-            episode: self.id(device, alert.episode),
+            episode: self.id(name, alert.episode),
             time: rfc3339(alert.time),
             since: rfc3339(alert.since),
             peak: alert.peak,
             score: score(&alert.score),
-            contributions: contributions(class, &alert.score.contributions),
+            contributions: contributions(device, &alert.score.contributions),
             freshness: freshness(alert.decided_at, alert.oldest),
         }
     }
@@ -254,11 +254,11 @@ fn score(score: &Score) -> ScoreV1<'_> {
     }
 }
 
-fn contributions<'a>(class: &'a ClassConfig, list: &[Contribution]) -> Vec<ContributionV1<'a>> {
+fn contributions<'a>(device: &'a Device, list: &[Contribution]) -> Vec<ContributionV1<'a>> {
     list.iter()
         .filter_map(|part| {
             Some(ContributionV1 {
-                channel: &class.channels.get(usize::from(part.channel))?.name,
+                channel: &device.channel(part.channel)?.name,
                 feature: part.feature.name(),
                 detector: part.detector.name(),
                 score: part.score,
@@ -301,7 +301,7 @@ fn json(record: &impl Serialize) -> Vec<u8> {
         scratch.clear();
         // Strings, numbers and maps with string keys: nothing here can fail to be written.
         let _ = serde_json::to_writer(&mut *scratch, record);
-        scratch.to_vec()
+        scratch.clone()
     })
 }
 

@@ -84,13 +84,13 @@ fn a_broken_one_is_told_every_fault_with_its_place_and_a_suggestion() {
             )
             .replace(
                 "topic = \"plant/{device}/{channel}\"",
-                "topic = \"plant/{device}/#\"",
+                "topic = \"plant/{device/#\"",
             )
     });
     for (at, suggestion) in [
         ("commit_interval", "did you mean `commit_interval`"),
         ("\"100ms\"", "soon"),
-        ("\"plant/{device}/{channel}\"", "#"),
+        ("\"plant/{device}/{channel}\"", "a `{` without its `}`"),
     ] {
         let place = format!("{path}:{}", place(at));
         let line = said.lines().find(|line| line.contains(&place));

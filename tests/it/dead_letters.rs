@@ -41,7 +41,9 @@ async fn a_malformed_payload_is_kept_with_its_bytes_source_topic_and_reason() {
     assert_eq!(letter.payload.as_deref(), Some(&raw[..]));
     assert_eq!(letter.payload_len, raw.len() as u64);
     assert!(
-        letter.detail.starts_with("rule reading: invalid json:"),
+        letter
+            .detail
+            .starts_with("rule reading: not UTF-8: byte 0xff at position 7"),
         "{}",
         letter.detail
     );
@@ -87,7 +89,7 @@ async fn one_bad_field_rejects_its_own_reading_only() {
     let feeder = Feeder::to(plant.port);
     let rows = [
         format!(r#"{{"ts": {T0}, "flow": "fast", "power": 5, "heat": 1}}"#),
-        format!(r#"{{"ts": {T0}, "flow": 11, "power": true, "heat": 2}}"#),
+        format!(r#"{{"ts": {T0}, "flow": 11, "power": [1, 2], "heat": 2}}"#),
         format!(r#"{{"ts": {T0}, "flow": 3, "power": null}}"#),
     ];
     for row in rows {
@@ -99,10 +101,10 @@ async fn one_bad_field_rejects_its_own_reading_only() {
     assert_eq!(
         book.readings_with(ReadingFate::RejectedValue),
         2,
-        "text and boolean"
+        "text and array"
     );
     assert_eq!(book.readings_with(ReadingFate::RejectedRange), 1);
-    assert_eq!(book.readings_with(ReadingFate::Missing), 1, "null");
+    assert_eq!(book.readings_with(ReadingFate::MissingNull), 1, "null");
     assert_eq!(book.readings_with(ReadingFate::Processed), 4);
     agent.store().flush().await.unwrap();
     assert_eq!(agent.store().stats().await.unwrap().dead_letters, 0);
@@ -112,7 +114,13 @@ async fn one_bad_field_rejects_its_own_reading_only() {
 async fn times_that_cannot_be_true_reject_their_reading() {
     let plant = Mosquitto::start("").unwrap();
     let folder = TempDir::new().unwrap();
-    let agent = start(&Setup::default(), plant.port, None, folder.path()).await;
+    let setup = Setup {
+        rules: &Setup::default()
+            .rules
+            .replace("value = ", "before_2000 = \"reject\"\nvalue = "),
+        ..Setup::default()
+    };
+    let agent = start(&setup, plant.port, None, folder.path()).await;
     let feeder = Feeder::to(plant.port);
     let year = 366 * 24 * 3_600 * 1_000;
     let now = eyot::clock::now().0 / 1_000_000 - T0 * 1_000;
@@ -173,7 +181,7 @@ async fn what_nobody_asked_for_is_counted_and_no_dead_letter() {
 }
 
 #[tokio::test]
-async fn retained_messages_are_ignored_unless_asked_for() {
+async fn retained_messages_are_taken_with_a_time_of_their_own_or_as_configured() {
     let plant = Mosquitto::start("").unwrap();
     let (topic, payload) = reading("m-1", 0, 1.0);
     let retained = Command::new("mosquitto_pub")
@@ -189,8 +197,8 @@ async fn retained_messages_are_ignored_unless_asked_for() {
         .status();
     assert!(retained.unwrap().success());
     for (source, fate) in [
-        ("", MessageFate::IgnoredRetained),
-        ("retained = true", MessageFate::Decoded),
+        ("", MessageFate::Decoded),
+        ("retained = \"skip\"", MessageFate::IgnoredRetained),
     ] {
         let folder = TempDir::new().unwrap();
         let setup = Setup {

@@ -40,11 +40,11 @@ const SETUP: Setup<'static> = Setup {
         name = "reading"
         topic = "flood"
         decoder = "json"
-        device = "d"
+        device = "{d}"
         time = "ts"
         time_format = "unix_ms"
         value = "v"
-        channel = "c"
+        channel = "{c}"
     "#,
     class: "max_window_readings = 64",
     tables: "[class.channels]\nspeed = {}",
@@ -197,6 +197,7 @@ impl Direct {
         let around = Surroundings {
             fleet,
             fleet_actor: fleet_actor.clone(),
+            assets: std::sync::Arc::default(),
             store: store.handle.clone(),
         };
         let book = Arc::clone(&ledger.books()[0]);

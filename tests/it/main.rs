@@ -12,6 +12,7 @@
 mod accuracy;
 mod config;
 mod dead_letters;
+mod decoding;
 mod flood;
 mod health;
 mod isolation;

@@ -113,7 +113,7 @@ async fn several_channels_in_one_object_make_one_summary() {
             name = "row"
             topic = "rows"
             decoder = "json"
-            device = "id"
+            device = "{id}"
             time = "at"
             values = { temperature = "env.t", flow = "flow" }
         "#,

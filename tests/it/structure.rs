@@ -16,16 +16,25 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         ],
     ),
     ("books", &["store"]),
-    ("cli", &["app", "config", "error", "mqtt", "ops", "sim"]),
+    (
+        "cli",
+        &[
+            "app", "clock", "config", "direct", "discover", "error", "mqtt", "ops", "record", "sim",
+        ],
+    ),
     ("clock", &[]),
     ("config", &[]),
-    ("decode", &["config"]),
+    (
+        "direct",
+        &["actors", "app", "config", "ingest", "record", "store"],
+    ),
+    ("discover", &[]),
     ("error", &[]),
     ("infer", &[]),
     (
         "ingest",
         &[
-            "actors", "books", "clock", "config", "decode", "error", "link", "mqtt", "store",
+            "actors", "books", "clock", "config", "error", "link", "mqtt", "store",
         ],
     ),
     ("link", &[]),
@@ -197,6 +206,26 @@ fn the_pipeline_is_pure_it_knows_signal_and_neither_clock_nor_files_nor_network(
 }
 
 #[test]
+fn the_decoder_is_pure_it_knows_the_pipeline_and_neither_clock_nor_files_nor_network() {
+    let ours: Vec<_> = dependencies("shared/decode", "dependencies")
+        .into_iter()
+        .filter(|name| name.starts_with("eyot"))
+        .collect();
+    assert_eq!(ours, ["eyot-pipeline"]);
+    for path in sources(&project().join("shared/decode/src")) {
+        let code = code(&path);
+        let modules = named_after(&code, "std::");
+        for module in ["env", "fs", "net", "os", "process", "thread", "time"] {
+            assert!(
+                !modules.contains(module),
+                "{} uses std::{module}: pass what it needs in as an argument, as the arrival is",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
 fn the_agent_ships_without_the_lab_and_its_broker() {
     for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
         for name in dependencies("agent", table) {
@@ -211,7 +240,7 @@ fn the_agent_ships_without_the_lab_and_its_broker() {
         .iter()
         .filter(|name| name.starts_with("eyot"))
         .collect();
-    assert_eq!(ours, ["eyot-pipeline", "eyot-signal"]);
+    assert_eq!(ours, ["eyot-decode", "eyot-pipeline", "eyot-signal"]);
 }
 
 /// Who in `agent/src` uses whom, and where.

@@ -111,6 +111,10 @@ impl DeviceActorState {
             arrived,
             permit,
         } = batch;
+        let highest = readings.iter().map(|reading| usize::from(reading.channel));
+        if highest.max() >= Some(self.device.channel_count()) {
+            self.add_channels();
+        }
         self.tally.clear();
         let input = Input::Readings {
             now: admitted,
@@ -142,6 +146,18 @@ impl DeviceActorState {
         Some(self.commit(Some(Box::new(settlement))))
     }
 
+    /// Tells the device of the channels that were found since it was last told.
+    fn add_channels(&mut self) {
+        let known = self.device.channel_count() - self.args.entry.class.config.channels.len();
+        for config in self.args.entry.unlisted().into_iter().skip(known) {
+            self.device.handle(
+                Input::Channel { config: &config },
+                &mut self.tally,
+                &mut self.effects,
+            );
+        }
+    }
+
     fn run(&mut self, input: Input<'_>) -> Option<Commit> {
         self.tally.clear();
         self.device
@@ -166,7 +182,7 @@ impl DeviceActorState {
         // Most devices close their windows at the same moment and then rest: no room is kept for it.
         let records = std::mem::take(&mut self.effects)
             .iter()
-            .map(|numbered| encoder.encode(&entry.name, &entry.class.config, numbered))
+            .map(|numbered| encoder.encode(&entry.name, &self.device, numbered))
             .collect();
         entry.show(self.device.status());
         Commit {

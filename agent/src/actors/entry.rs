@@ -1,11 +1,13 @@
 //! What the agent knows of a device outside its actor: enough to send to it while the actor comes
 //! and goes, and to show it.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use eyot_pipeline::config::ChannelConfig;
 use eyot_pipeline::device::{Status, Tally};
 use eyot_pipeline::ledger::ReadingFate;
+use eyot_pipeline::reading::ChannelIndex;
 use eyot_pipeline::{Span, Timestamp};
 use ractor::ActorRef;
 
@@ -24,6 +26,17 @@ pub enum DeviceState {
     Quarantined,
     /// The agent is stopping.
     Stopped,
+}
+
+/// Whether a device says, by a last will or an availability topic, that it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Liveness {
+    /// It has said nothing.
+    Unknown = 0,
+    /// It is there.
+    Online = 1,
+    /// It is gone.
+    Offline = 2,
 }
 
 /// A batch that a device does not take.
@@ -54,10 +67,14 @@ pub struct DeviceEntry {
     pub(super) gate: Gate,
     inbox: Mutex<Inbox>,
     status: Mutex<Status>,
+    /// Channels found beyond those that the class lists, in the order of their index.
+    unlisted: Mutex<Vec<Arc<ChannelConfig>>>,
     /// Newest event time, `i64::MIN` before the first.
     newest: AtomicI64,
     /// Gateway time of the last arrival, `i64::MIN` before the first.
     last_seen: AtomicI64,
+    /// What its last will or availability topic said last; see [`Liveness`].
+    liveness: AtomicU8,
     /// Gateway time at which it wants a timer, `i64::MAX` if it does not.
     wake_at: AtomicI64,
     /// Readings in open windows, which are lost if the actor fails.
@@ -78,8 +95,10 @@ impl DeviceEntry {
             gate: Gate::new(in_flight),
             inbox: Mutex::new(Inbox::Starting(Vec::new())),
             status: Mutex::default(),
+            unlisted: Mutex::default(),
             newest: AtomicI64::new(i64::MIN),
             last_seen: AtomicI64::new(i64::MIN),
+            liveness: AtomicU8::new(Liveness::Unknown as u8),
             wake_at: AtomicI64::new(i64::MAX),
             held: AtomicU64::new(0),
             processed: AtomicU64::new(0),
@@ -88,6 +107,51 @@ impl DeviceEntry {
             rejected: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
         }
+    }
+
+    /// The device's channel of that name; where the class takes channels that it does not list, a new
+    /// one is made known. `None` if the class takes none or the device has as many as it may.
+    pub fn channel(&self, name: &str, unit: &str) -> Option<ChannelIndex> {
+        let class = &self.class.config;
+        if let Some(index) = class.channel_index(name) {
+            return Some(index);
+        }
+        let rules = class.unlisted.as_ref()?;
+        let mut unlisted = self.lock_unlisted();
+        let known = unlisted.iter().position(|channel| channel.name == name);
+        let at = match known {
+            Some(at) => at,
+            None if unlisted.len() >= rules.max => return None,
+            None => {
+                let unit = (!unit.is_empty()).then(|| unit.to_owned());
+                unlisted.push(Arc::new(ChannelConfig {
+                    name: name.to_owned(),
+                    unit: unit.or_else(|| rules.channel.unit.clone()),
+                    ..rules.channel.clone()
+                }));
+                unlisted.len() - 1
+            }
+        };
+        ChannelIndex::try_from(class.channels.len() + at).ok()
+    }
+
+    /// Channels found beyond those that the class lists, in the order of their index.
+    pub(super) fn unlisted(&self) -> Vec<Arc<ChannelConfig>> {
+        self.lock_unlisted().clone()
+    }
+
+    /// The unit of a channel, as the class or the first reading gave it.
+    pub fn unit(&self, index: ChannelIndex) -> Option<String> {
+        let listed = &self.class.config.channels;
+        let index = usize::from(index);
+        match listed.get(index) {
+            Some(channel) => channel.unit.clone(),
+            None => self.lock_unlisted().get(index - listed.len())?.unit.clone(),
+        }
+    }
+
+    fn lock_unlisted(&self) -> MutexGuard<'_, Vec<Arc<ChannelConfig>>> {
+        self.unlisted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands a batch to the device.
@@ -230,6 +294,31 @@ impl DeviceEntry {
     /// Gateway time of the last arrival.
     pub fn last_seen(&self) -> Option<Timestamp> {
         known(&self.last_seen)
+    }
+
+    /// It came or went, as its last will or availability topic says.
+    pub(super) fn set_online(&self, online: bool, now: Timestamp) {
+        let new = if online {
+            Liveness::Online
+        } else {
+            Liveness::Offline
+        };
+        let old = self.liveness.swap(new as u8, Ordering::Relaxed);
+        if online {
+            self.last_seen.fetch_max(now.0, Ordering::Relaxed);
+        }
+        if old != new as u8 {
+            tracing::info!(device = %self.name, online, "device says whether it is there");
+        }
+    }
+
+    /// What it says of being there.
+    pub fn liveness(&self) -> Liveness {
+        match self.liveness.load(Ordering::Relaxed) {
+            1 => Liveness::Online,
+            2 => Liveness::Offline,
+            _ => Liveness::Unknown,
+        }
     }
 
     /// Age of its newest reading.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use eyot_pipeline::Timestamp;
 use eyot_pipeline::config::ClassConfig;
 use eyot_pipeline::model::Model;
 use eyot_pipeline::restart::{Decision, Failures, RestartPolicy};
@@ -94,6 +95,21 @@ impl Fleet {
         // Without its actor the fleet is stopping, and nobody will be started any more.
         let _ = actor.cast(FleetMessage::Start(Arc::clone(&entry)));
         Resolution::Device(entry)
+    }
+
+    /// A device, and every device whose name continues its own after a `/`, came or went. Those that were
+    /// never heard are not made known by it.
+    pub fn liveness(&self, name: &str, online: bool, now: Timestamp) {
+        let devices = self.lock();
+        if let Some(entry) = devices.get(name) {
+            entry.set_online(online, now);
+        }
+        if !online {
+            let below = |known: &str| known.strip_prefix(name).is_some_and(|r| r.starts_with('/'));
+            for (_, entry) in devices.iter().filter(|(known, _)| below(known)) {
+                entry.set_online(false, now);
+            }
+        }
     }
 
     /// All devices, in no order.

@@ -18,7 +18,7 @@ mod fleet;
 
 pub use admission::{Gate, Permit};
 pub use device::{Batch, DeviceMessage};
-pub use entry::{DeviceEntry, DeviceState, Refusal};
+pub use entry::{DeviceEntry, DeviceState, Liveness, Refusal};
 pub use fleet::{ClassRuntime, Fleet, FleetActor, FleetArguments, FleetMessage, Resolution};
 
 #[cfg(test)]

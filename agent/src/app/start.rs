@@ -21,7 +21,7 @@ use crate::books::Ledger;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::error::chain;
-use crate::ingest::{SourceArguments, Surroundings};
+use crate::ingest::{Assets, SourceArguments, Surroundings};
 use crate::link::LinkStatus;
 use crate::models::{self, ModelError};
 use crate::ops::{self, Metrics, Phase};
@@ -118,6 +118,7 @@ impl Builder {
             fleet: Arc::clone(&fleet),
             fleet_actor: fleet_actor.clone(),
             store: store.handle.clone(),
+            assets: Arc::new(Assets::new(&config.assets)),
         };
         let children = children(&config, &ledger, &around, &metrics);
         let view = Arc::new(AgentView::new(
@@ -183,7 +184,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 
 /// A class with its model. A model that cannot be used is reported and left out: the statistical
 /// detectors carry on (invariant 7).
-fn class_runtime(
+pub(crate) fn class_runtime(
     class: &config::Class,
     scorer: Option<Arc<dyn Scorer>>,
     faults: &mut Vec<String>,

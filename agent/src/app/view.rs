@@ -6,7 +6,7 @@ use std::time::Duration;
 use eyot_pipeline::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::actors::{self, DeviceEntry, Fleet};
+use crate::actors::{self, DeviceEntry, Fleet, Liveness};
 use crate::books::Ledger;
 use crate::clock;
 use crate::config::{Broker, Config};
@@ -189,6 +189,11 @@ fn device(entry: &DeviceEntry) -> DeviceView {
         duplicate,
         rejected,
         restarts: entry.restarts(),
+        online: match entry.liveness() {
+            Liveness::Unknown => None,
+            Liveness::Online => Some(true),
+            Liveness::Offline => Some(false),
+        },
     }
 }
 

@@ -37,7 +37,7 @@ impl fmt::Display for Summary<'_> {
         for source in &config.sources {
             let (name, broker) = (&source.name, &source.broker);
             write!(f, "source `{name}`: {}:{}, rules", broker.host, broker.port)?;
-            for rule in &source.rules {
+            for rule in &source.mapping.rules {
                 write!(f, " `{}`", rule.name)?;
             }
             writeln!(f)?;

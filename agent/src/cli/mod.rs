@@ -1,6 +1,8 @@
 //! The commands of `eyot`. Only here is anything printed.
 
 pub mod check;
+pub mod decode;
+pub mod discover;
 mod publisher;
 pub mod replay;
 pub mod run;
@@ -45,6 +47,12 @@ enum Command {
         /// Configuration file
         file: PathBuf,
     },
+    /// Print the readings of a message or a recording, or why there are none
+    Decode(Box<decode::DecodeArgs>),
+    /// Listen to a broker and propose a configuration
+    Discover(Box<discover::DiscoverArgs>),
+    /// Print the JSON Schema of the configuration file
+    Schema,
     /// Simulate a fleet of pumps
     Sim(Box<sim::SimArgs>),
     /// Play a recording
@@ -62,6 +70,9 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Run { config } => return run::run(&config),
         Command::Check { file } => return check::run(&file),
+        Command::Decode(args) => return decode::run(&args),
+        Command::Discover(args) => discover::run(&args),
+        Command::Schema => report_schema(),
         Command::Sim(args) => {
             publishing(async |stop| sim::run(&args, BrokerPublisher::connect, &stop).await)
         }
@@ -97,14 +108,28 @@ fn publishing(
     })
 }
 
+/// Prints the schema to standard output.
+#[expect(clippy::print_stdout, reason = "this is a command's output")]
+fn report_schema() -> anyhow::Result<()> {
+    println!(
+        "{}",
+        serde_json::to_string_pretty(&crate::config::schema())?
+    );
+    Ok(())
+}
+
 /// Prints the outcome of a command to standard output: for people, or as one line of JSON.
 #[expect(clippy::print_stdout, reason = "this is a command's output")]
 fn report(outcome: &(impl Serialize + Display), json: bool) -> anyhow::Result<()> {
-    if json {
-        let line = serde_json::to_string(outcome).context("cannot write the summary as JSON")?;
-        println!("{line}");
-    } else {
-        println!("{outcome}");
-    }
+    println!("{}", render(outcome, json)?);
     Ok(())
+}
+
+/// The outcome of a command: for people, or as one line of JSON.
+fn render(outcome: &(impl Serialize + Display), json: bool) -> anyhow::Result<String> {
+    if json {
+        serde_json::to_string(outcome).context("cannot write the summary as JSON")
+    } else {
+        Ok(outcome.to_string())
+    }
 }

@@ -150,3 +150,107 @@ fn replay_publishes_rows_as_one_device() {
     let missing = eyot("replay nowhere.csv --device rig-1").unwrap_err();
     assert!(missing.contains("cannot open nowhere.csv"), "{missing}");
 }
+
+const DIRECT: &str = r#"
+[agent]
+name = "gw"
+data_dir = "data"
+
+[[source]]
+name = "rig"
+url = "mqtt://broker"
+
+[[source.rule]]
+name = "row"
+topic = "skab/{device}"
+leaves = {}
+time = "ts"
+time_format = "unix_ms"
+
+[[source.rule]]
+name = "bare"
+topic = "plant/{device}/{channel}"
+decoder = "value"
+"#;
+
+/// Runs `eyot replay --direct …` and returns the records that it has written.
+fn direct(folder: &std::path::Path, recording: &str, options: &str) -> Result<String, String> {
+    let file = |name: &str| folder.join(name).display().to_string();
+    fs::write(file("eyot.toml"), DIRECT).unwrap();
+    fs::write(file("recording"), recording).unwrap();
+    let sent = eyot(&format!(
+        "replay {} --direct --config {} --out {} {options}",
+        file("recording"),
+        file("eyot.toml"),
+        file("records.jsonl")
+    ))?;
+    assert_eq!(sent, [], "nothing goes to a broker");
+    Ok(fs::read_to_string(file("records.jsonl")).unwrap())
+}
+
+#[test]
+fn a_dump_comes_out_as_records_the_same_every_time() {
+    use std::fmt::Write;
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut dump = String::new();
+    for second in 0..25 {
+        writeln!(
+            dump,
+            r#"{{"topic":"plant/pump-1/flow","payload":"{second}","at":"2026-01-01T00:00:{second:02}Z"}}"#
+        )
+        .unwrap();
+    }
+    let records = direct(folder.path(), &dump, "--dump").unwrap();
+    let lines: Vec<Value> = records
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 3, "{records}");
+    assert_eq!(lines[0]["device"], "pump-1");
+    assert_eq!(lines[1]["window"]["start"], "2026-01-01T00:00:10Z");
+    assert_eq!(lines[1]["channels"]["flow"]["count"], 10);
+    assert_eq!(lines[1]["channels"]["flow"]["mean"], 14.5);
+    assert_eq!(lines[2]["window"]["closed_by"], "shutdown");
+    assert_eq!(lines[2]["freshness"]["scored_at"], "2026-01-01T00:00:24Z");
+    assert!(records == direct(folder.path(), &dump, "--dump").unwrap());
+}
+
+#[test]
+fn a_table_goes_the_way_that_its_messages_would_go() {
+    use std::fmt::Write;
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut table = String::from("time,Flow Rate,Temp\n");
+    for second in 0..15 {
+        writeln!(table, "{},{second},20", 1_767_225_600 + second).unwrap();
+    }
+    let records = direct(folder.path(), &table, "--device rig-1").unwrap();
+    let first: Value = serde_json::from_str(records.lines().next().unwrap()).unwrap();
+    assert_eq!(first["device"], "rig-1");
+    assert_eq!(first["window"]["start"], "2026-01-01T00:00:00Z");
+    assert_eq!(first["channels"]["Temp"]["mean"], 20.0);
+}
+
+#[test]
+fn a_direct_run_says_what_it_cannot_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let bare = r#"{"topic":"plant/pump-1/flow","payload":"1"}"#;
+    for (recording, options, why) in [
+        (bare, "--dump", "says when it arrived"),
+        ("", "--dump", "no message to play back"),
+        (
+            bare,
+            "--dump --source rack",
+            "no source `rack`; there are rig",
+        ),
+        (r#"{"topic":"a/+","at":0}"#, "--dump", "`a/+` is no topic"),
+        ("{", "--dump", "line 1"),
+        (bare, "--dump --device x", "cannot be used with"),
+        (bare, "--dump --speed 2", "cannot be used with"),
+        (bare, "", "required"),
+    ] {
+        let error = direct(folder.path(), recording, options).unwrap_err();
+        assert!(error.contains(why), "{options}: {error}");
+    }
+}

@@ -4,8 +4,8 @@ use eyot_pipeline::feature::Feature;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, MapDeserializer};
 
+use super::MqttVersion;
 use super::raw::Period;
-use super::{MqttVersion, TimeFormat};
 
 /// A function for each default, since that is what serde asks for.
 macro_rules! defaults {
@@ -37,7 +37,7 @@ defaults! {
     keep_alive: Period = "30s";
     session_expiry: Period = "1h";
     receive_maximum: u16 = 1_000_u16;
-    qos: u8 = 1_u8;
+    publish_every: Period = "30s";
     topic_prefix: String = "eyot";
     in_flight: u16 = 64_u16;
     backoff_min: Period = "500ms";
@@ -48,6 +48,7 @@ defaults! {
     out_of_orderness: Period = "2s";
     max_future_skew: Period = "5m";
     max_window_readings: usize = 2_048_usize;
+    max_unlisted: usize = 64_usize;
     resolution: f64 = 0.0;
 
     // [class.detectors]
@@ -79,9 +80,6 @@ defaults! {
     // Any switch that is on unless told otherwise.
     on: bool = true;
 }
-
-/// The form of a time field when the rule does not say.
-pub(super) const TIME_FORMAT: TimeFormat = TimeFormat::Rfc3339;
 
 /// Name of an agent on a machine without a usable host name.
 pub(super) const AGENT_NAME: &str = "eyot";

@@ -40,7 +40,7 @@ impl Estimate {
         Self {
             devices: config.limits.devices as u64,
             class: costliest.map_or_else(String::new, |class| class.pipeline.name.clone()),
-            channels: costliest.map_or(0, |class| class.pipeline.channels.len() as u64),
+            channels: costliest.map_or(0, channels),
             window_readings: costliest.map_or(0, |class| class.pipeline.max_window_readings as u64),
             remembered: costliest.map_or(0, remembered),
             in_flight: config.limits.readings_in_flight as u64,
@@ -132,8 +132,14 @@ impl fmt::Display for Estimate {
     }
 }
 
+/// Channels of one device at most.
+fn channels(class: &Class) -> u64 {
+    let unlisted = class.pipeline.unlisted.as_ref().map_or(0, |u| u.max);
+    (class.pipeline.channels.len() + unlisted) as u64
+}
+
 fn device_bytes(class: &Class) -> u64 {
-    let channels = class.pipeline.channels.len() as u64;
+    let channels = channels(class);
     let readings = class.pipeline.max_window_readings as u64;
     let windows = channels
         .saturating_mul(readings)
@@ -149,7 +155,8 @@ fn remembered(class: &Class) -> u64 {
     let ewma = detectors.ewma.as_ref();
     let ewma = ewma.map_or(0, |ewma| ewma.features.len().saturating_mul(ewma.warmup));
     let channels = class.pipeline.channels.iter();
-    let watched = channels.filter(|channel| channel.detect).count();
+    let listed = channels.filter(|channel| channel.detect).count();
+    let watched = listed + class.pipeline.unlisted.as_ref().map_or(0, |u| u.max);
     watched.saturating_mul(robust_z.saturating_add(ewma)) as u64
 }
 

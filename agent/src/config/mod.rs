@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use eyot_decode::Mapping;
 use eyot_pipeline::config::ClassConfig;
 use globset::GlobSet;
 use schemars::JsonSchema;
@@ -45,6 +46,8 @@ pub struct Config {
     pub store: Store,
     /// `[[source]]`
     pub sources: Vec<Source>,
+    /// `[[asset]]`
+    pub assets: Vec<Asset>,
     /// `[[class]]`, in order: a device belongs to the first whose patterns match its name.
     pub classes: Vec<Class>,
     /// `[uplink]`; without it records stay in the outbox.
@@ -59,16 +62,34 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, Faults> {
-        let name = path.display().to_string();
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) => return Err(Faults::unreadable(name, format!("cannot read it: {error}"))),
-        };
+        let (name, text) = read(path)?;
+        Self::parse(&text, &name, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Reads and checks no more of a file than what its messages mean: each source's name and mapping.
+    ///
+    /// # Errors
+    /// Everything that is wrong with that part.
+    pub fn mappings(path: &Path) -> Result<Vec<(String, Mapping)>, Faults> {
+        let (name, text) = read(path)?;
         let base = path.parent().unwrap_or(Path::new(""));
-        match String::from_utf8(bytes) {
-            Ok(text) => Self::parse(&text, &name, base),
-            Err(error) => Err(Faults::not_utf8(&name, &error)),
+        let mut report = Report::new(&text);
+        let tree = Tree::parse(&text, &mut report);
+        if !report.is_clean() {
+            return Err(report.into_faults(&name));
         }
+        let root = tree.root().key("source");
+        structure::check_sources(&root, &schema(), &mut report);
+        let mappings = match tree.deserialize() {
+            Ok(raw) => check::mappings(raw, &root, base, &mut report),
+            Err(error) => {
+                if report.is_clean() {
+                    report.at(error.span().unwrap_or_default(), "", error.message());
+                }
+                None
+            }
+        };
+        mappings.ok_or_else(|| report.into_faults(&name))
     }
 
     /// Checks a text. Relative paths in it start from `base`; `file_name` is for the faults.
@@ -94,6 +115,19 @@ impl Config {
             }
         };
         config.ok_or_else(|| report.into_faults(file_name))
+    }
+}
+
+/// A file's name and text.
+fn read(path: &Path) -> Result<(String, String), Faults> {
+    let name = path.display().to_string();
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return Err(Faults::unreadable(name, format!("cannot read it: {error}"))),
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(Faults::not_utf8(&name, &error)),
     }
 }
 
@@ -147,10 +181,43 @@ pub struct Source {
     pub broker: Broker,
     /// Unacknowledged messages the broker may have under way (MQTT 5 Receive Maximum).
     pub receive_maximum: u16,
-    /// Whether retained messages that the broker replays on subscribing are taken.
-    pub retained: bool,
-    /// How topics and payloads become readings; the first rule that matches wins.
-    pub rules: Vec<Rule>,
+    /// What its messages mean.
+    pub mapping: Mapping,
+    /// Whether a Sparkplug node may be asked for its birth certificate.
+    pub rebirth: bool,
+    /// What it publishes again and again.
+    pub publish: Vec<Publish>,
+}
+
+/// Something to publish again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publish {
+    /// Topic.
+    pub topic: String,
+    /// Payload.
+    pub payload: String,
+    /// How often.
+    pub every: Duration,
+}
+
+/// Channels of several senders that describe one machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asset {
+    /// Its name: it is a device like any other.
+    pub name: String,
+    /// What belongs to it.
+    pub members: Vec<Member>,
+}
+
+/// A channel of an asset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Who sends it.
+    pub device: String,
+    /// Under which name.
+    pub channel: String,
+    /// What it is called in the asset.
+    pub name: String,
 }
 
 /// How to reach an MQTT broker.
@@ -213,96 +280,6 @@ impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Tls {{ client: {} }}", self.client.is_some())
     }
-}
-
-/// One mapping rule of a source.
-#[derive(Debug, Clone)]
-pub struct Rule {
-    /// Name, unique within the source.
-    pub name: String,
-    /// Topic template, like `plant/{site}/{device}/{channel}`.
-    pub topic: TopicTemplate,
-    /// Quality of service to subscribe with: 0 or 1.
-    pub qos: u8,
-    /// How to read the payload.
-    pub decoder: DecoderConfig,
-}
-
-/// A parsed topic template: literal levels, `+` levels and `{name}` captures.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicTemplate {
-    /// As written.
-    pub text: String,
-    /// Level by level.
-    pub levels: Vec<TopicLevel>,
-}
-
-/// One level of a topic template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TopicLevel {
-    /// Must be equal.
-    Literal(String),
-    /// Anything, unused.
-    Any,
-    /// The device's name, or a part of it when several levels are captured as `{device}`.
-    Device,
-    /// The channel's name.
-    Channel,
-    /// Anything, under a name that means nothing to Eyot but documents the topic.
-    Named(String),
-}
-
-/// How a payload becomes readings.
-#[derive(Debug, Clone, PartialEq)]
-pub enum DecoderConfig {
-    /// The payload is one number; time is arrival.
-    Value,
-    /// A JSON object.
-    Json(JsonConfig),
-}
-
-/// JSON by field mapping.
-#[derive(Debug, Clone, PartialEq)]
-pub struct JsonConfig {
-    /// Field holding the event time; without it, time is arrival.
-    pub time: Option<FieldPath>,
-    /// Unit or form of the time field.
-    pub time_format: TimeFormat,
-    /// Field holding the device's name, when the topic does not.
-    pub device: Option<FieldPath>,
-    /// Field holding the channel's name, when neither the topic nor the mapping below does.
-    pub channel: Option<FieldPath>,
-    /// What is read.
-    pub values: ValueMapping,
-}
-
-/// Which fields are readings.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ValueMapping {
-    /// One reading, its value in this field.
-    One(FieldPath),
-    /// Several: channel name and field, each.
-    Many(Vec<(String, FieldPath)>),
-}
-
-/// A path of object keys, outermost first. Written with dots: `params.temperature`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct FieldPath(pub Vec<String>);
-
-/// How a time field is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TimeFormat {
-    /// RFC 3339 text.
-    Rfc3339,
-    /// Seconds since the epoch, possibly with a fraction.
-    UnixS,
-    /// Milliseconds since the epoch.
-    UnixMs,
-    /// Microseconds since the epoch.
-    UnixUs,
-    /// Nanoseconds since the epoch.
-    UnixNs,
 }
 
 /// A class of devices.

@@ -26,6 +26,12 @@ pub(super) fn check(node: &Node<'_>, schema: &Value, report: &mut Report<'_>) {
     Walk { root, report }.value(node, schema);
 }
 
+/// As [`check`], for the array of sources alone.
+pub(super) fn check_sources(node: &Node<'_>, schema: &Value, report: &mut Report<'_>) {
+    let root = schema;
+    Walk { root, report }.value(node, &schema["properties"]["source"]);
+}
+
 struct Walk<'s, 'r, 't> {
     root: &'s Value,
     report: &'r mut Report<'t>,
@@ -34,7 +40,7 @@ struct Walk<'s, 'r, 't> {
 impl<'s> Walk<'s, '_, '_> {
     fn value(&mut self, node: &Node<'_>, schema: &'s Value) {
         let Some(value) = node.value() else { return };
-        let schema = self.resolve(schema);
+        let schema = self.resolve(schema, value);
         match (kind(schema), value) {
             ("object", DeValue::Table(_)) => self.table(node, schema),
             ("array", DeValue::Array(_)) => {
@@ -59,14 +65,18 @@ impl<'s> Walk<'s, '_, '_> {
         }
     }
 
-    /// The schema behind references and behind "this or nothing": TOML has no null.
-    fn resolve(&self, mut schema: &'s Value) -> &'s Value {
+    /// The schema behind references and behind choices: TOML has no null, and of several alternatives the
+    /// one that `value` has the type of counts, or else the first.
+    fn resolve(&self, mut schema: &'s Value, value: &DeValue<'_>) -> &'s Value {
         loop {
             let next = if let Some(reference) = schema["$ref"].as_str() {
                 self.root.pointer(reference.trim_start_matches('#'))
             } else {
-                let mut alternatives = schema["anyOf"].as_array().into_iter().flatten();
-                alternatives.find(|alternative| alternative["type"] != "null")
+                let alternatives = schema["anyOf"].as_array().into_iter().flatten();
+                let mut alternatives = alternatives.filter(|one| one["type"] != "null");
+                let first = alternatives.clone().next();
+                let fits = |one: &&Value| fits(kind(self.resolve(one, value)), value);
+                alternatives.find(fits).or(first)
             };
             match next {
                 Some(next) => schema = next,
@@ -159,6 +169,19 @@ impl<'s> Walk<'s, '_, '_> {
         {
             fault.help(format!("did you mean \"{choice}\"?"));
         }
+    }
+}
+
+/// Whether a value is of the type, by JSON Schema's name.
+fn fits(kind: &str, value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Table(_) => kind == "object",
+        DeValue::Array(_) => kind == "array",
+        DeValue::String(_) => kind == "string",
+        DeValue::Boolean(_) => kind == "boolean",
+        DeValue::Integer(_) => matches!(kind, "integer" | "number"),
+        DeValue::Float(_) => kind == "number",
+        DeValue::Datetime(_) => false,
     }
 }
 

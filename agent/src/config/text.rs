@@ -1,10 +1,8 @@
-//! The small languages inside strings: periods, topic templates, field paths and broker URLs.
+//! The small languages inside strings: periods and broker URLs.
 
 use std::str::FromStr;
 
 use eyot_pipeline::Span;
-
-use super::{FieldPath, TopicLevel, TopicTemplate};
 
 /// Why a text could not be read, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,102 +49,6 @@ pub(super) fn period(text: &str) -> Result<Span, TextError> {
             .and_then(|number: i64| number.checked_mul(unit))
             .map(Span)
             .ok_or_else(|| TextError::new(format!("`{text}` is longer than 292 years"))),
-    }
-}
-
-impl FromStr for TopicTemplate {
-    type Err = TextError;
-
-    fn from_str(text: &str) -> Result<Self, TextError> {
-        if text.is_empty() {
-            return Err(TextError::new("the topic is empty"));
-        }
-        if text.starts_with("$share/") {
-            return Err(
-                TextError::new("shared subscriptions are not supported in this version")
-                    .help("leave out `$share/` and the group"),
-            );
-        }
-        let levels: Vec<_> = text.split('/').map(topic_level).collect::<Result<_, _>>()?;
-        let channels = levels.iter().filter(|level| **level == TopicLevel::Channel);
-        if channels.count() > 1 {
-            return Err(TextError::new("`{channel}` may be captured once only"));
-        }
-        Ok(Self {
-            text: text.to_owned(),
-            levels,
-        })
-    }
-}
-
-fn topic_level(text: &str) -> Result<TopicLevel, TextError> {
-    if text.contains('#') {
-        return Err(
-            TextError::new("`#` is not supported in this version of Eyot")
-                .help("write one `+` for each level, and a rule for each depth"),
-        );
-    }
-    if text.contains(char::is_control) {
-        return Err(TextError::new(format!(
-            "the level {text:?} holds a control character"
-        )));
-    }
-    let capture = text
-        .strip_prefix('{')
-        .and_then(|rest| rest.strip_suffix('}'));
-    match (text, capture) {
-        ("+", _) => Ok(TopicLevel::Any),
-        (_, Some("device")) => Ok(TopicLevel::Device),
-        (_, Some("channel")) => Ok(TopicLevel::Channel),
-        (_, Some(name)) if !name.is_empty() && !name.contains(['{', '}', '+']) => {
-            Ok(TopicLevel::Named(name.to_owned()))
-        }
-        _ if text.contains(['{', '}', '+']) => Err(TextError::new(format!(
-            "`{text}` is neither plain text nor one whole capture"
-        ))
-        .help("a capture like {device}, or `+`, stands alone between slashes")),
-        _ => Ok(TopicLevel::Literal(text.to_owned())),
-    }
-}
-
-impl FromStr for FieldPath {
-    type Err = TextError;
-
-    /// Keys joined by dots; a key in double quotes is taken as it stands.
-    fn from_str(text: &str) -> Result<Self, TextError> {
-        let broken = |why| {
-            Err(
-                TextError::new(format!("`{text}` is not a field path: {why}"))
-                    .help(r#"join keys by dots, like params.temperature or "PM2.5".value"#),
-            )
-        };
-        let mut keys = Vec::new();
-        let mut rest = text;
-        loop {
-            let key;
-            if let Some(quoted) = rest.strip_prefix('"') {
-                let Some((inside, after)) = quoted.split_once('"') else {
-                    return broken("a quote is not closed");
-                };
-                if !after.is_empty() && !after.starts_with('.') {
-                    return broken("a dot is missing after a quoted key");
-                }
-                (key, rest) = (inside, after);
-            } else {
-                (key, rest) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
-                if key.contains('"') {
-                    return broken("a quote stands inside a key");
-                }
-                if key.is_empty() {
-                    return broken("a key is empty");
-                }
-            }
-            keys.push(key.to_owned());
-            match rest.strip_prefix('.') {
-                Some(after) => rest = after,
-                None => return Ok(Self(keys)),
-            }
-        }
     }
 }
 

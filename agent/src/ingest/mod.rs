@@ -1,27 +1,32 @@
-//! From messages to devices: topic to route, payload to readings, readings to batches.
+//! From messages to devices: bytes to readings, readings to batches.
 //!
 //! An [`Ingest`] belongs to one source. Messages of a burst are decoded and staged device by device;
 //! [`Ingest::flush`] admits what is staged and hands each device one batch. This is where the journal
 //! will stand: between staging and admission, and before the acknowledgement.
 
-mod route;
+mod assets;
+mod collect;
+mod names;
 mod source;
-mod topic;
+mod subscription;
+mod unmapped;
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use eyot_decode::Decoder;
 use eyot_pipeline::ledger::{MessageFate, ReadingFate, SourceBook};
-use eyot_pipeline::reading::ChannelIndex;
 use eyot_pipeline::{Reading, Timestamp};
 use ractor::ActorRef;
 
-use self::route::{Channel, Route, Router};
+pub use self::assets::Assets;
+pub(crate) use self::collect::{Collect, Nowhere, World};
+use self::names::Names;
 pub use self::source::{SourceActor, SourceArguments, SourceMessage};
+use self::unmapped::Unmapped;
 use crate::actors::{Batch, DeviceEntry, Fleet, FleetMessage, Permit};
 use crate::books::Book;
 use crate::config;
-use crate::decode::{self, Decoded, Scalar};
 use crate::store::{DeadLetter, StoreHandle};
 
 /// What a source needs from the rest of the agent.
@@ -33,6 +38,8 @@ pub struct Surroundings {
     pub fleet_actor: ActorRef<FleetMessage>,
     /// For dead letters.
     pub store: StoreHandle,
+    /// Which channels belong together.
+    pub assets: Arc<Assets>,
 }
 
 /// A message as it came.
@@ -46,6 +53,13 @@ pub struct Message<'m> {
     pub retained: bool,
 }
 
+/// Something that a decoder wants to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) topic: String,
+    pub(crate) payload: Vec<u8>,
+}
+
 /// Readings of one device waiting for the end of the burst.
 struct Stage {
     entry: Arc<DeviceEntry>,
@@ -54,13 +68,15 @@ struct Stage {
 
 /// One source's way in.
 pub struct Ingest {
-    router: Router,
+    decoder: Decoder,
+    names: Names,
     book: Arc<Book>,
     around: Surroundings,
-    retained: bool,
     /// One for each device heard in this burst, in the order of hearing.
     stages: Vec<Stage>,
     entries: Entries,
+    unmapped: Unmapped,
+    requests: Vec<Request>,
 }
 
 /// What the messages of a burst came to, to be entered in the books at once.
@@ -73,12 +89,6 @@ struct Entries {
 }
 
 impl Entries {
-    /// A reading that goes no further.
-    fn settle(&mut self, fate: ReadingFate) {
-        self.readings += 1;
-        self.settled[fate as usize] += 1;
-    }
-
     fn write(&mut self, book: &mut SourceBook) {
         for (fate, n) in MessageFate::ALL.iter().zip(self.messages) {
             book.receive_messages(n);
@@ -95,12 +105,19 @@ impl Entries {
 
 impl Ingest {
     /// The way in for a source.
+    ///
+    /// # Panics
+    /// If the source's mapping has faults, which a checked configuration has not.
     pub fn new(source: &config::Source, book: Arc<Book>, around: Surroundings) -> Self {
+        let mut decoder = source.mapping.decoder().expect("a checked mapping");
+        decoder.report_unmapped(true);
         Self {
-            router: Router::new(&source.rules),
-            retained: source.retained,
+            decoder,
+            names: Names::default(),
             stages: Vec::new(),
             entries: Entries::default(),
+            unmapped: Unmapped::new(&source.name),
+            requests: Vec::new(),
             book,
             around,
         }
@@ -113,57 +130,39 @@ impl Ingest {
     }
 
     fn decode(&mut self, message: Message<'_>, now: Timestamp) -> MessageFate {
-        if message.retained && !self.retained {
-            return MessageFate::IgnoredRetained;
-        }
         let Ok(topic) = std::str::from_utf8(message.topic) else {
             let detail = "the topic is not UTF-8".to_owned();
             return self.dead_letter(message, MessageFate::DeadLetteredTopic, detail);
         };
-        let around = &self.around;
-        let Some((rule, route)) = self.router.route(topic, |name| {
-            around.fleet.resolve(name, &around.fleet_actor)
-        }) else {
-            return MessageFate::IgnoredNoRule;
+        let whole = eyot_decode::Message {
+            topic,
+            payload: message.payload,
+            retained: message.retained,
+            arrival: now,
         };
-        if matches!(route, Route::NoClass) {
-            return MessageFate::IgnoredNoClass;
-        }
-        let decoded = match rule.decoder.decode(message.payload) {
-            Ok(decoded) => decoded,
+        let mut collect = Collect::new(
+            now,
+            Live {
+                now,
+                around: &self.around,
+                names: &mut self.names,
+                stages: &mut self.stages,
+                entries: &mut self.entries,
+                unmapped: &mut self.unmapped,
+                requests: &mut self.requests,
+            },
+        );
+        let result = self
+            .decoder
+            .message(&whole, &mut |event| collect.event(event));
+        match collect.fate(result.fate) {
+            Ok(fate) => fate,
             Err(error) => {
-                let detail = format!("rule {}: {error}", rule.name);
-                return self.dead_letter(message, MessageFate::DeadLetteredPayload, detail);
+                let rule = result.rule.map_or("", |rule| self.decoder.rule_name(rule));
+                let detail = format!("rule {rule}: {error}");
+                self.dead_letter(message, MessageFate::DeadLetteredPayload, detail)
             }
-        };
-        let entries = &mut self.entries;
-        let before = entries.readings;
-        entries.unmapped += decoded.unmapped;
-        let found = Found::new(&decoded, rule, now);
-        // Where the topic does not name the device, the payload does.
-        let named;
-        let route = match route {
-            Route::InPayload { channel } => {
-                let Scalar::Text(name) = &decoded.device else {
-                    let detail = format!("rule {}: no device name in the payload", rule.name);
-                    return self.dead_letter(message, MessageFate::DeadLetteredPayload, detail);
-                };
-                named = channel.of(around.fleet.resolve(name, &around.fleet_actor));
-                &named
-            }
-            route => route,
-        };
-        match route {
-            Route::Device { entry, channel } => {
-                found.stage(entry, *channel, &mut self.stages, entries);
-            }
-            Route::LimitReached => found.reject(ReadingFate::RejectedDeviceLimit, entries),
-            Route::NoClass | Route::InPayload { .. } => return MessageFate::IgnoredNoClass,
         }
-        if entries.readings == before {
-            return MessageFate::IgnoredUnmapped;
-        }
-        MessageFate::Decoded
     }
 
     fn dead_letter(&self, message: Message<'_>, fate: MessageFate, detail: String) -> MessageFate {
@@ -179,6 +178,16 @@ impl Ingest {
             Ok(()) => fate,
             Err(_) => MessageFate::DroppedStoreFull,
         }
+    }
+
+    /// What the decoder has asked for since this was last called.
+    pub(crate) fn requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// MQTT filters that the rules want, each with the quality of service.
+    pub(crate) fn subscriptions(&self) -> Vec<(String, u8)> {
+        self.decoder.subscriptions()
     }
 
     /// Ends the burst: enters it in the books, admits what is staged and sends it off.
@@ -214,100 +223,79 @@ impl Ingest {
     }
 }
 
-/// The mapped content of one message.
-struct Found<'d, 'p> {
-    decoded: &'d Decoded<'p>,
-    rule: &'d route::CompiledRule,
-    /// Event time, or none if the field is there and cannot be read.
-    time: Option<Timestamp>,
+/// The running agent, as the events of one message see it.
+struct Live<'i> {
+    now: Timestamp,
+    around: &'i Surroundings,
+    names: &'i mut Names,
+    stages: &'i mut Vec<Stage>,
+    entries: &'i mut Entries,
+    unmapped: &'i mut Unmapped,
+    requests: &'i mut Vec<Request>,
 }
 
-impl<'d, 'p> Found<'d, 'p> {
-    fn new(decoded: &'d Decoded<'p>, rule: &'d route::CompiledRule, now: Timestamp) -> Self {
-        let time = match (&decoded.time, rule.time_format) {
-            (Scalar::Absent | Scalar::Null, _) | (_, None) => Some(now),
-            (scalar, Some(format)) => decode::event_time(scalar, format),
+/// Requests kept of one burst at most.
+const MAX_REQUESTS: usize = 64;
+
+impl World for Live<'_> {
+    type Place = usize;
+
+    fn place(&mut self, device: &str, channel: &str, unit: &str) -> Result<usize, Nowhere> {
+        self.names.place(device, channel, unit, self.around)
+    }
+
+    fn receive(&mut self, n: u64) {
+        self.entries.readings += n;
+    }
+
+    fn stage(&mut self, place: usize, time: Timestamp, value: f64, unit: &str) -> bool {
+        let Some(slot) = self.names.slot(place) else {
+            return false;
         };
-        Self {
-            decoded,
-            rule,
-            time,
-        }
-    }
-
-    /// Stages every value that is a reading and settles those that are none.
-    fn stage(
-        &self,
-        entry: &Arc<DeviceEntry>,
-        channel: Channel,
-        stages: &mut Vec<Stage>,
-        entries: &mut Entries,
-    ) {
-        for (i, scalar) in self.decoded.values.iter().enumerate() {
-            if *scalar == Scalar::Absent {
-                continue;
-            }
-            let Some(index) = self.channel(entry, channel, i) else {
-                entries.unmapped += 1;
-                continue;
-            };
-            match self.reading(index, scalar) {
-                Ok(reading) => {
-                    entries.readings += 1;
-                    stage(stages, entry, reading);
-                }
-                Err(fate) => entries.settle(fate),
-            }
-        }
-    }
-
-    /// The class's channel that value `i` belongs to; `None` if the class has none of that name.
-    fn channel(&self, entry: &DeviceEntry, channel: Channel, i: usize) -> Option<ChannelIndex> {
-        let class = &entry.class.config;
-        match (&self.rule.channels[i], channel, &self.decoded.channel) {
-            (Some(name), _, _) => class.channel_index(name),
-            (None, Channel::Known(index), _) => Some(index),
-            (None, Channel::InPayload, Scalar::Text(name)) => class.channel_index(name),
-            (None, Channel::InPayload | Channel::Unknown, _) => None,
-        }
-    }
-
-    fn reading(&self, channel: ChannelIndex, scalar: &Scalar<'_>) -> Result<Reading, ReadingFate> {
-        let value = match scalar {
-            Scalar::Int(n) => *n as f64,
-            Scalar::Float(x) => *x,
-            Scalar::Null => return Err(ReadingFate::Missing),
-            Scalar::Text(_) | Scalar::Other(_) | Scalar::Absent => {
-                return Err(ReadingFate::RejectedValue);
-            }
+        let Some(value) = slot.convert(value, unit) else {
+            return false;
         };
-        let time = self.time.ok_or(ReadingFate::RejectedTime)?;
-        Ok(Reading {
+        let channel = slot.channel;
+        staged(self.stages, &slot.entry).push(Reading {
             time,
             value,
             channel,
-        })
+        });
+        true
     }
 
-    fn reject(&self, fate: ReadingFate, entries: &mut Entries) {
-        let present = |scalar: &&Scalar<'_>| **scalar != Scalar::Absent;
-        for _ in self.decoded.values.iter().filter(present) {
-            entries.settle(fate);
+    fn settle(&mut self, fate: ReadingFate, n: u64) {
+        self.entries.settled[fate as usize] += n;
+    }
+
+    fn unmapped(&mut self, path: &str) {
+        self.entries.unmapped += 1;
+        self.unmapped.found(path);
+    }
+
+    fn liveness(&mut self, device: &str, online: bool) {
+        self.around.fleet.liveness(device, online, self.now);
+    }
+
+    fn request(&mut self, topic: &str, payload: &[u8]) {
+        if self.requests.len() < MAX_REQUESTS {
+            self.requests.push(Request {
+                topic: topic.to_owned(),
+                payload: payload.to_vec(),
+            });
         }
     }
 }
 
-fn stage(stages: &mut Vec<Stage>, entry: &Arc<DeviceEntry>, reading: Reading) {
+fn staged<'s>(stages: &'s mut Vec<Stage>, entry: &Arc<DeviceEntry>) -> &'s mut Vec<Reading> {
     // Readings of a device come in runs, so it is nearly always the last one.
-    match stages
-        .iter_mut()
-        .rev()
-        .find(|s| Arc::ptr_eq(&s.entry, entry))
-    {
-        Some(stage) => stage.readings.push(reading),
-        None => stages.push(Stage {
+    let known = stages.iter().rposition(|s| Arc::ptr_eq(&s.entry, entry));
+    let at = known.unwrap_or_else(|| {
+        stages.push(Stage {
             entry: Arc::clone(entry),
-            readings: vec![reading],
-        }),
-    }
+            readings: Vec::new(),
+        });
+        stages.len() - 1
+    });
+    &mut stages[at].readings
 }

@@ -1,13 +1,15 @@
 //! The actor of an MQTT source: it keeps a connection, and polls it in a task of its own.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use eyot_pipeline::backoff::Backoff;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::JoinHandle;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, MissedTickBehavior, timeout};
 
-use super::{Ingest, Message, Surroundings, topic};
+use super::subscription::subscribe;
+use super::{Ingest, Message, Request, Surroundings};
 use crate::books::Book;
 use crate::clock;
 use crate::config;
@@ -103,7 +105,9 @@ async fn poll(
         around,
         status,
     } = args;
+    let store = around.store.clone();
     let mut ingest = Ingest::new(&source, book, around);
+    let publishing = PublishTasks::start(&source, &client, &status);
     let mut subscribing: Option<JoinHandle<()>> = None;
     let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
     loop {
@@ -131,14 +135,22 @@ async fn poll(
                             );
                             backoff.reset();
                             // Also with a session: its subscriptions may be those of an older config.
-                            let subscribe =
-                                subscribe(client.clone(), source.clone(), status.clone());
+                            let subscribe = subscribe(
+                                client.clone(),
+                                store.clone(),
+                                source.name.clone(),
+                                ingest.subscriptions(),
+                                status.clone(),
+                            );
                             subscribing = Some(tokio::spawn(subscribe));
                         }
                     }
                     next = events.buffered();
                 }
                 ingest.flush(now);
+                for request in ingest.requests() {
+                    publishing.request(&source, &client, request);
+                }
             }
             Err(MqttError::Closed) => break,
             Err(error) => {
@@ -163,31 +175,81 @@ async fn poll(
     let _ = actor.cast(SourceMessage::Ended("the connection was closed".into()));
 }
 
-/// Subscribes to what the rules want; the source counts as connected once the broker has agreed, since
-/// before that it would miss what is published. Not from the polling task, which the acknowledgement
-/// needs.
-async fn subscribe(client: Client, source: config::Source, status: LinkStatus) {
-    let mut filters: Vec<(String, QoS)> = Vec::new();
-    for rule in &source.rules {
-        let qos = QoS::try_from(rule.qos).unwrap_or(QoS::AtLeastOnce);
-        let filter = topic::filter(&rule.topic);
-        match filters.iter_mut().find(|(known, _)| *known == filter) {
-            Some((_, known)) => *known = (*known).max(qos),
-            None => filters.push((filter, qos)),
+/// What a source publishes: only what its configuration says.
+struct PublishTasks {
+    /// Of `publish`.
+    repeating: Vec<JoinHandle<()>>,
+    /// When the decoder's last request was passed on.
+    last: Mutex<Option<Instant>>,
+}
+
+/// The least time between two requests of the decoder.
+const REQUEST_PAUSE: Duration = Duration::from_millis(100);
+
+impl PublishTasks {
+    fn start(source: &config::Source, client: &Client, status: &LinkStatus) -> Self {
+        let repeating = source.publish.iter().cloned().map(|publish| {
+            let (client, status, name) = (client.clone(), status.clone(), source.name.clone());
+            tokio::spawn(async move {
+                let mut ticks = tokio::time::interval(publish.every);
+                ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                loop {
+                    ticks.tick().await;
+                    if status.is_connected() {
+                        send(
+                            &client,
+                            &name,
+                            &publish.topic,
+                            publish.payload.clone().into(),
+                        )
+                        .await;
+                    }
+                }
+            })
+        });
+        Self {
+            repeating: repeating.collect(),
+            last: Mutex::default(),
         }
     }
-    let result = match client.subscribe(&filters).await {
-        Ok(ack) => ack.await.map_err(|error| chain(&error)),
-        Err(error) => Err(chain(&error)),
-    };
-    match result {
-        Ok(()) => {
-            tracing::debug!(source = source.name, ?filters, "subscribed");
-            status.connected();
+
+    /// Passes a request of the decoder on, if the configuration allows it and not too many come.
+    fn request(&self, source: &config::Source, client: &Client, request: Request) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let soon = last.is_some_and(|last| last.elapsed() < REQUEST_PAUSE);
+        if !source.rebirth || soon {
+            tracing::debug!(
+                source = source.name,
+                topic = request.topic,
+                "request not sent"
+            );
+            return;
         }
-        Err(error) => {
-            tracing::error!(source = source.name, error, "cannot subscribe");
-            status.failed(error);
+        *last = Some(Instant::now());
+        tracing::info!(
+            source = source.name,
+            topic = request.topic,
+            "asking for a birth certificate"
+        );
+        let (client, name) = (client.clone(), source.name.clone());
+        // Not here: the queue may be full, and polling empties it.
+        tokio::spawn(
+            async move { send(&client, &name, &request.topic, request.payload.into()).await },
+        );
+    }
+}
+
+impl Drop for PublishTasks {
+    fn drop(&mut self) {
+        for task in &self.repeating {
+            task.abort();
         }
+    }
+}
+
+async fn send(client: &Client, source: &str, topic: &str, payload: Bytes) {
+    if let Err(error) = client.publish(topic, QoS::AtMostOnce, false, payload).await {
+        let error = chain(&error);
+        tracing::warn!(source, topic, error, "cannot publish");
     }
 }

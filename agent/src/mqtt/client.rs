@@ -68,6 +68,23 @@ impl Client {
         }
     }
 
+    /// Queues the end of a subscription. A broker that knows of none has nothing against it.
+    ///
+    /// # Errors
+    /// [`MqttError::Filter`] and [`MqttError::Closed`]; nothing was queued then.
+    pub async fn unsubscribe(&self, filter: &str) -> Result<(), MqttError> {
+        let queued = match &self.inner {
+            Inner::V3(client) => client.unsubscribe(filter).await.map_err(Unqueued::from),
+            Inner::V5(client) => client.unsubscribe(filter).await.map_err(Unqueued::from),
+        };
+        queued.map_err(|error| match error {
+            Unqueued::Invalid => MqttError::Filter {
+                filters: vec![filter.to_owned()],
+            },
+            Unqueued::Closed => MqttError::Closed,
+        })
+    }
+
     /// Queues a message, waiting for room in the queue and nothing else. It is lost if the session ends before it is
     /// sent or, with `QoS` 1, acknowledged.
     ///

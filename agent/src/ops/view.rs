@@ -204,6 +204,9 @@ pub struct DeviceView {
     pub rejected: u64,
     /// Restarts of its actor since the agent started.
     pub restarts: u64,
+    /// Whether it is there, as its last will or availability topic said last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub online: Option<bool>,
 }
 
 /// Whether a device's actor is at work.

@@ -34,6 +34,7 @@ fn class() -> ClassConfig {
     ClassConfig {
         name: "pump".into(),
         channels: vec![channel("flow", Some("m³/h")), channel("valve", None)],
+        unlisted: None,
         window: Span::from_secs(10),
         out_of_orderness: Span::from_secs(2),
         frame_wait: Span::from_secs(10),
@@ -184,7 +185,11 @@ fn encode(effect: Effect) -> Value {
         store_epoch: 1,
     };
     let numbered = Numbered { number: 7, effect };
-    let record = Encoder::new("gateway-1", &identity).encode("hall/pump-1", &class(), &numbered);
+    let record = Encoder::new("gateway-1", &identity).encode(
+        "hall/pump-1",
+        &Device::new(Arc::new(class()), None, 0),
+        &numbered,
+    );
     serde_json::from_slice(&record.body).unwrap()
 }
 

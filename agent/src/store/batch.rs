@@ -8,7 +8,7 @@ use super::message::{Arrival, Intake, OpenDevice};
 use super::{Commit, DeviceRow};
 
 /// Rows that a transaction adds or removes, roughly: bounds how long it takes.
-const MAX_ROWS: usize = 8192;
+const MAX_ROWS: usize = 256;
 
 /// Requests gathered for one transaction.
 #[derive(Default)]

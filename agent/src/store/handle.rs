@@ -162,6 +162,21 @@ impl StoreHandle {
         self.ask(Service::Stats).await
     }
 
+    /// Remembers what the broker is asked for on behalf of a source, and returns what it was before.
+    pub async fn swap_subscriptions(
+        &self,
+        source: &str,
+        filters: Vec<String>,
+    ) -> Result<Vec<String>, StoreError> {
+        let source = source.to_owned();
+        self.ask(|reply| Service::Subscriptions {
+            source,
+            filters,
+            reply,
+        })
+        .await
+    }
+
     /// Up to `limit` dead letters, newest first.
     pub async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetterRow>, StoreError> {
         self.ask(|reply| Service::DeadLetters { limit, reply })

@@ -170,6 +170,11 @@ pub(super) enum Service {
     },
     Delivered(Vec<(Lane, i64)>),
     Stats(Reply<Stats>),
+    Subscriptions {
+        source: String,
+        filters: Vec<String>,
+        reply: Reply<Vec<String>>,
+    },
     DeadLetters {
         limit: usize,
         reply: Reply<Vec<DeadLetterRow>>,

@@ -4,7 +4,8 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, ToSql, TransactionBehavior};
 
 /// Step n takes a database from `user_version` n to n + 1. Steps are never edited, only added.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE meta (
         key   TEXT PRIMARY KEY,
         value ANY NOT NULL
@@ -67,7 +68,16 @@ pub(super) const MIGRATIONS: &[&str] = &["
         count       INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX dead_letters_by_crc ON dead_letters (crc);
-"];
+",
+    "
+    -- What the broker was asked for on behalf of a source, so that it can be asked to forget it.
+    CREATE TABLE subscriptions (
+        source TEXT NOT NULL,
+        filter TEXT NOT NULL,
+        PRIMARY KEY (source, filter)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Keys of `meta`.
 pub(super) mod key {
@@ -86,9 +96,29 @@ pub(super) fn configure(db: &Connection) -> rusqlite::Result<()> {
         "PRAGMA busy_timeout = 5000;
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = NORMAL;
-         PRAGMA cache_size = -1024;
+         PRAGMA cache_size = -256;
          PRAGMA journal_size_limit = 16777216;",
     )
+}
+
+/// Remembers what the broker is asked for on behalf of a source, and returns what it was before.
+pub(super) fn swap_subscriptions(
+    db: &Connection,
+    source: &str,
+    filters: &[String],
+) -> rusqlite::Result<Vec<String>> {
+    let tx = db.unchecked_transaction()?;
+    let before = tx
+        .prepare_cached("SELECT filter FROM subscriptions WHERE source = ?1")?
+        .query_map([source], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    tx.execute("DELETE FROM subscriptions WHERE source = ?1", [source])?;
+    for filter in filters {
+        tx.prepare_cached("INSERT OR IGNORE INTO subscriptions (source, filter) VALUES (?1, ?2)")?
+            .execute((source, filter))?;
+    }
+    tx.commit()?;
+    Ok(before)
 }
 
 /// The database's schema version; 0 when it is new.

@@ -244,6 +244,14 @@ impl Worker {
             Service::Stats(reply) => {
                 let _ = reply.send(self.stats().map_err(StoreError::reading("statistics")));
             }
+            Service::Subscriptions {
+                source,
+                filters,
+                reply,
+            } => {
+                let before = schema::swap_subscriptions(&self.db, &source, &filters);
+                let _ = reply.send(before.map_err(StoreError::reading("subscriptions")));
+            }
             Service::DeadLetters { limit, reply } => {
                 let letters = dead_letters::list(&self.db, limit);
                 let _ = reply.send(letters.map_err(StoreError::reading("dead letters")));

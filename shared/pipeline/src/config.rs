@@ -11,6 +11,8 @@ pub struct ClassConfig {
     pub name: String,
     /// The channels, in the order of their [`crate::reading::ChannelIndex`].
     pub channels: Vec<ChannelConfig>,
+    /// How channels are treated that the list does not name; `None`: they are passed over.
+    pub unlisted: Option<UnlistedConfig>,
     /// Length of the tumbling window.
     pub window: Span,
     /// How far behind the newest reading of a channel the others may come and still be in time.
@@ -40,6 +42,15 @@ impl ClassConfig {
             .position(|channel| channel.name == name)?;
         ChannelIndex::try_from(at).ok()
     }
+}
+
+/// Channels that a device turns out to have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnlistedConfig {
+    /// What each of them is like, but for its name and unit.
+    pub channel: ChannelConfig,
+    /// How many a device may have, the listed ones not counted.
+    pub max: usize,
 }
 
 /// One channel of a class.

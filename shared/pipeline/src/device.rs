@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::channel::Channel;
-use crate::config::ClassConfig;
+use crate::config::{ChannelConfig, ClassConfig};
 use crate::detect::{ChannelDetectors, Finding};
 use crate::effect::{
     Alert, AlertState, ClosedBy, DegradedReason, Effect, ModelScore, Numbered, Score, Verdict,
@@ -23,6 +23,11 @@ use crate::verdict::{Change, Episode, VerdictState};
 /// What a device is told.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
+    /// The device has a further channel, which gets the next index.
+    Channel {
+        /// What it is like.
+        config: &'a Arc<ChannelConfig>,
+    },
     /// Readings arrived.
     Readings {
         /// Gateway time of their arrival.
@@ -104,8 +109,10 @@ pub struct Status {
 pub struct Device {
     class: Arc<ClassConfig>,
     model: Option<(Model, Baseline)>,
-    channels: Box<[Channel]>,
-    detectors: Box<[ChannelDetectors]>,
+    /// Channels beyond those that the class lists.
+    unlisted: Vec<Arc<ChannelConfig>>,
+    channels: Vec<Channel>,
+    detectors: Vec<ChannelDetectors>,
     frames: Frames,
     verdict: VerdictState,
     /// Consecutive windows not learnt because the device looked anomalous.
@@ -125,7 +132,8 @@ impl Device {
             .map(|channel| ChannelDetectors::new(channel, &class.detectors))
             .collect();
         Self {
-            channels: vec![Channel::default(); class.channels.len()].into_boxed_slice(),
+            unlisted: Vec::new(),
+            channels: vec![Channel::default(); class.channels.len()],
             detectors,
             frames: Frames::default(),
             verdict: VerdictState::default(),
@@ -140,6 +148,7 @@ impl Device {
     /// Takes an input in. Effects are appended to `effects`, what became of the readings to `tally`.
     pub fn handle(&mut self, input: Input<'_>, tally: &mut Tally, effects: &mut Vec<Numbered>) {
         match input {
+            Input::Channel { config } => self.add_channel(config),
             Input::Readings { now, readings } => {
                 for reading in readings {
                     tally.add(self.take(reading, now, effects));
@@ -182,6 +191,36 @@ impl Device {
         }
     }
 
+    /// Its class.
+    #[must_use]
+    pub fn class(&self) -> &ClassConfig {
+        &self.class
+    }
+
+    /// The channel of that index.
+    #[must_use]
+    pub fn channel(&self, index: ChannelIndex) -> Option<&ChannelConfig> {
+        let index = usize::from(index);
+        let listed = self.class.channels.len();
+        match index.checked_sub(listed) {
+            None => self.class.channels.get(index),
+            Some(beyond) => self.unlisted.get(beyond).map(Arc::as_ref),
+        }
+    }
+
+    /// How many channels it has.
+    #[must_use]
+    pub fn channel_count(&self) -> usize {
+        self.channels.len()
+    }
+
+    fn add_channel(&mut self, config: &Arc<ChannelConfig>) {
+        let detectors = ChannelDetectors::new(config, &self.class.detectors);
+        self.detectors.push(detectors);
+        self.channels.push(Channel::default());
+        self.unlisted.push(Arc::clone(config));
+    }
+
     /// Readings held in open windows.
     #[must_use]
     pub fn held(&self) -> usize {
@@ -195,9 +234,12 @@ impl Device {
         effects: &mut Vec<Numbered>,
     ) -> ReadingFate {
         let index = usize::from(reading.channel);
-        let (Some(channel), Some(config)) =
-            (self.channels.get_mut(index), self.class.channels.get(index))
-        else {
+        let listed = self.class.channels.len();
+        let config = match index.checked_sub(listed) {
+            None => self.class.channels.get(index),
+            Some(beyond) => self.unlisted.get(beyond).map(Arc::as_ref),
+        };
+        let (Some(channel), Some(config)) = (self.channels.get_mut(index), config) else {
             debug_assert!(
                 false,
                 "source and device disagree about the class's channels"

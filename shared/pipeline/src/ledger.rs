@@ -49,6 +49,10 @@ fates! {
         IgnoredUnmapped => ("ignored", "unmapped"),
         /// A retained message, replayed by the broker and not asked for.
         IgnoredRetained => ("ignored", "retained"),
+        /// The configuration says to pass its topic over.
+        IgnoredByConfig => ("ignored", "config"),
+        /// An empty payload, which deletes a retained message and says nothing else.
+        IgnoredEmpty => ("ignored", "empty"),
         /// The payload could not be decoded.
         DeadLetteredPayload => ("dead_lettered", "payload"),
         /// The topic could not be decoded.
@@ -70,11 +74,23 @@ fates! {
         /// Same channel, event time and value as one seen before.
         Duplicate => ("duplicate", ""),
         /// The field was there and said that there is no value.
-        Missing => ("missing", "null"),
-        /// The field could not be read as a number.
+        MissingNull => ("missing", "null"),
+        /// The field said NaN or infinity.
+        MissingNan => ("missing", "nan"),
+        /// The field said so in a word, like `unavailable`.
+        MissingUnavailable => ("missing", "unavailable"),
+        /// The field held a value that stands for none.
+        MissingSentinel => ("missing", "sentinel"),
+        /// The sender says that the value is not good.
+        MissingQuality => ("missing", "quality"),
+        /// The field could not be read as a value.
         RejectedValue => ("rejected", "value"),
         /// The time field could not be read.
         RejectedTime => ("rejected", "time"),
+        /// Its unit does not convert to the channel's.
+        RejectedUnit => ("rejected", "unit"),
+        /// Nothing says which device or channel it is of.
+        RejectedName => ("rejected", "name"),
         /// Not a finite number.
         RejectedNotFinite => ("rejected", "not_finite"),
         /// Outside the channel's `min` and `max`, or too large to compute with (beyond ±1e100).

@@ -31,6 +31,7 @@ fn class() -> ClassConfig {
     ClassConfig {
         name: "pump".into(),
         channels: ["flow", "head", "power", "speed"].map(channel).to_vec(),
+        unlisted: None,
         window: Span::from_secs(10),
         out_of_orderness: Span::from_secs(2),
         frame_wait: Span::from_secs(10),

@@ -116,6 +116,14 @@ fn payload(channel: usize, n: u64) -> Bytes {
     Bytes::from(text)
 }
 
+/// Memory of a device's sample windows in KiB at `rate` messages a second over all devices: 16 bytes a
+/// reading, as many as a window of 10 s holds, in vectors that double.
+pub(super) fn window_kib(rate: u32) -> f64 {
+    let channels = CHANNELS.len() as u32;
+    let readings = rate * 10 / (DEVICES * channels);
+    f64::from(channels * readings.next_power_of_two() * 16) / 1024.0
+}
+
 /// A configuration of the agent for this load.
 pub(super) fn configuration(port: u16, page: &str) -> anyhow::Result<String> {
     let model = Path::new("config/models/pump").canonicalize()?;

@@ -12,7 +12,7 @@ use eyot_pipeline::Span;
 
 /// The keys of a broker, wherever they stand.
 pub(super) struct Keys<'k> {
-    url: &'k str,
+    url: Option<&'k str>,
     version: MqttVersion,
     client_id: Option<&'k str>,
     keep_alive: &'k Period,
@@ -26,11 +26,11 @@ pub(super) struct Keys<'k> {
 
 /// The raw shapes repeat these keys, as the file does; here they become one.
 macro_rules! keys_from {
-    ($raw:ty) => {
+    ($raw:ty, $url:expr) => {
         impl<'k> From<&'k $raw> for Keys<'k> {
             fn from(raw: &'k $raw) -> Self {
                 Self {
-                    url: &raw.url,
+                    url: $url(raw),
                     version: raw.version,
                     client_id: raw.client_id.as_deref(),
                     keep_alive: &raw.keep_alive,
@@ -46,8 +46,8 @@ macro_rules! keys_from {
     };
 }
 
-keys_from!(raw::Source);
-keys_from!(raw::Uplink);
+keys_from!(raw::Source, |raw: &'k raw::Source| raw.url.as_deref());
+keys_from!(raw::Uplink, |raw: &'k raw::Uplink| Some(raw.url.as_str()));
 
 /// MQTT counts keep-alive in 16 bits and session expiry in 32 bits of seconds.
 const SECOND: Span = Span::from_secs(1);
@@ -76,7 +76,11 @@ impl Check<'_, '_> {
         let client_id = keys.client_id.map_or_else(derived_client_id, str::to_owned);
         self.name(&client_id, &at.key("client_id"));
         let credentials = self.credentials(keys, at);
-        let url: BrokerUrl = self.parse(keys.url, &at.key("url"))?;
+        let Some(url) = keys.url else {
+            self.report.value(at, "missing key `url`");
+            return None;
+        };
+        let url: BrokerUrl = self.parse(url, &at.key("url"))?;
         Some(Broker {
             tls: self.tls(keys, url.tls, at),
             host: url.host,

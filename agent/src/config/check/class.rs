@@ -5,26 +5,23 @@ use std::sync::Arc;
 use eyot_pipeline::Span;
 use eyot_pipeline::config::{
     ChannelConfig, ClassConfig, DetectorConfig, EwmaConfig, FlatlineConfig, RobustZConfig,
-    VerdictConfig,
+    UnlistedConfig, VerdictConfig,
 };
 use eyot_pipeline::feature::Feature;
 use eyot_pipeline::reading::ChannelIndex;
 use globset::{Glob, GlobSet};
 
 use super::{Check, MILLISECOND};
-use crate::config::Class;
-use crate::config::raw;
 use crate::config::tree::Node;
+use crate::config::{Class, default, raw};
 
 /// The least idle timeout that is chosen when the file gives none.
 const LEAST_IDLE_TIMEOUT: Span = Span::from_secs(10);
 
 impl Check<'_, '_> {
     pub(super) fn classes(&mut self, raw: &[raw::Class], at: &Node<'_>) -> Vec<Class> {
-        if raw.is_empty() {
-            self.report
-                .value(at, "there is no class of devices")
-                .help("add a [[class]] with a name, devices and [class.channels.NAME]");
+        if raw.is_empty() && !at.exists() {
+            return vec![self.class(&raw::Class::any(), at)];
         }
         self.unique_names(raw.iter().map(|class| class.name.as_str()), at);
         raw.iter()
@@ -45,6 +42,7 @@ impl Check<'_, '_> {
         let pipeline = ClassConfig {
             name: raw.name.clone(),
             channels: self.channels(raw, at),
+            unlisted: unlisted(raw),
             window,
             out_of_orderness: self.span(
                 &raw.out_of_orderness,
@@ -112,10 +110,10 @@ impl Check<'_, '_> {
 
     fn channels(&mut self, raw: &raw::Class, at: &Node<'_>) -> Vec<ChannelConfig> {
         let node = at.key("channels");
-        if raw.channels.is_empty() {
+        if raw.channels.is_empty() && raw.unlisted == Some(raw::Unlisted::Ignore) {
             self.report
-                .value(&node, "the class has no channels")
-                .help("add [class.channels.NAME] for each");
+                .value(&node, "the class lists no channels and ignores all others")
+                .help("add [class.channels.NAME] for each, or leave `unlisted` out");
         }
         if raw.channels.len() > usize::from(ChannelIndex::MAX) {
             let message = format!("a class has {} channels at most", ChannelIndex::MAX);
@@ -199,4 +197,23 @@ impl Check<'_, '_> {
             }
         }
     }
+}
+
+/// How channels are treated that the class does not list.
+fn unlisted(raw: &raw::Class) -> Option<UnlistedConfig> {
+    let record = match raw.unlisted {
+        Some(unlisted) => unlisted == raw::Unlisted::Record,
+        None => raw.channels.is_empty(),
+    };
+    record.then(|| UnlistedConfig {
+        channel: ChannelConfig {
+            name: String::new(),
+            unit: None,
+            min: f64::NEG_INFINITY,
+            max: f64::INFINITY,
+            resolution: default::resolution(),
+            detect: true,
+        },
+        max: raw.max_unlisted,
+    })
 }

@@ -7,13 +7,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use eyot_decode::Mapping;
 use eyot_pipeline::Span;
 
 use super::fault::{Fault, Report};
 use super::raw::{self, Period};
 use super::text::{self, TextError};
 use super::tree::Node;
-use super::{Agent, Config, Http, Limits, Store, Uplink, default};
+use super::{Agent, Asset, Config, Http, Limits, Member, Store, Uplink, default};
 
 mod broker;
 mod class;
@@ -30,13 +31,10 @@ pub(super) fn config(
     let agent = check.agent(raw.agent, &root.key("agent"));
     let limits = check.limits(&raw.limits, &root.key("limits"));
     let store = check.store(&raw.store, &root.key("store"));
-    let channels: Vec<&str> = raw
-        .class
-        .iter()
-        .flat_map(|class| class.channels.keys().map(String::as_str))
-        .collect();
-    let sources = check.sources(raw.source, &root.key("source"), &agent.name, &channels);
+    let sources = check.sources(raw.source, &root.key("source"), &agent.name);
+    let assets = check.assets(raw.asset, &root.key("asset"));
     let classes = check.classes(&raw.class, &root.key("class"));
+    check.mapped_channels(&sources, &classes, &root.key("source"));
     let uplink = raw
         .uplink
         .and_then(|uplink| check.uplink(uplink, &root.key("uplink"), &agent.name));
@@ -47,10 +45,32 @@ pub(super) fn config(
         limits,
         store,
         sources: sources.into_iter().flatten().collect(),
+        assets,
         classes,
         uplink,
         http,
     })
+}
+
+/// Checks what the messages of `raw` mean and nothing else.
+pub(super) fn mappings(
+    raw: raw::Sources,
+    at: &Node<'_>,
+    base: &Path,
+    report: &mut Report<'_>,
+) -> Option<Vec<(String, Mapping)>> {
+    let mut check = Check { base, report };
+    check.some_sources(&raw.source, at);
+    let mappings: Vec<_> = raw
+        .source
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, source)| {
+            let mapping = check.mapping(&source, &at.index(index))?;
+            Some((source.name, mapping))
+        })
+        .collect();
+    report.is_clean().then_some(mappings)
 }
 
 /// What every check needs.
@@ -81,6 +101,42 @@ impl Check<'_, '_> {
                 MILLISECOND,
             ),
         }
+    }
+
+    fn assets(&mut self, raw: Vec<raw::Asset>, at: &Node<'_>) -> Vec<Asset> {
+        self.unique_names(raw.iter().map(|asset| asset.name.as_str()), at);
+        let mut taken: Vec<(String, String)> = Vec::new();
+        let mut assets = Vec::new();
+        for (index, asset) in raw.into_iter().enumerate() {
+            let at = at.index(index).key("channels");
+            let mut members: Vec<Member> = Vec::new();
+            for (index, member) in asset.channels.into_iter().enumerate() {
+                let at = at.index(index);
+                let name = member.name.unwrap_or_else(|| member.channel.clone());
+                let sender = (member.device, member.channel);
+                if taken.contains(&sender) {
+                    let message =
+                        format!("`{}` of `{}` is in an asset already", sender.1, sender.0);
+                    self.report.value(&at, message);
+                }
+                if members.iter().any(|other| other.name == name) {
+                    let message = format!("the asset has a channel `{name}` already");
+                    self.report
+                        .value(&at, message)
+                        .help("give one of them another name with `as`");
+                }
+                taken.push(sender.clone());
+                let (device, channel) = sender;
+                members.push(Member {
+                    device,
+                    channel,
+                    name,
+                });
+            }
+            let name = asset.name;
+            assets.push(Asset { name, members });
+        }
+        assets
     }
 
     fn limits(&mut self, raw: &raw::Limits, at: &Node<'_>) -> Limits {

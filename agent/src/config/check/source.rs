@@ -1,14 +1,17 @@
 //! Checks `[[source]]` and its rules.
 
-use indexmap::IndexMap;
+use std::collections::BTreeMap;
 
-use super::{Check, broker};
-use crate::config::raw::{self, Decoder};
+use eyot_decode::config::Rule;
+use eyot_decode::{Fault, Mapping, Profile};
+
+use super::{Check, MILLISECOND, broker};
+use crate::config::raw;
 use crate::config::tree::Node;
-use crate::config::{
-    DecoderConfig, FieldPath, JsonConfig, Rule, Source, TopicLevel, TopicTemplate, ValueMapping,
-    default,
-};
+use crate::config::{Class, Publish, Source};
+
+/// The report says why.
+struct Reported;
 
 impl Check<'_, '_> {
     /// Checks the sources; `None` stands for one that was reported, so that indices hold.
@@ -17,41 +20,43 @@ impl Check<'_, '_> {
         raw: Vec<raw::Source>,
         at: &Node<'_>,
         agent: &str,
-        channels: &[&str],
     ) -> Vec<Option<Source>> {
-        if raw.is_empty() {
-            self.report
-                .value(at, "there is no source to read from")
-                .help("add a [[source]] with a name, a url and a [[source.rule]]");
-        }
-        self.unique_names(raw.iter().map(|source| source.name.as_str()), at);
+        self.some_sources(&raw, at);
         raw.into_iter()
             .enumerate()
-            .map(|(index, source)| self.source(source, &at.index(index), agent, channels))
+            .map(|(index, source)| self.source(source, &at.index(index), agent))
             .collect()
     }
 
-    fn source(
-        &mut self,
-        raw: raw::Source,
-        at: &Node<'_>,
-        agent: &str,
-        channels: &[&str],
-    ) -> Option<Source> {
-        let rules_at = at.key("rule");
-        if raw.rule.is_empty() {
+    /// Reports missing sources and names that are not unique.
+    pub(super) fn some_sources(&mut self, raw: &[raw::Source], at: &Node<'_>) {
+        if raw.is_empty() {
             self.report
-                .value(at, "the source has no rule, so it would read nothing")
-                .help("add a [[source.rule]] with a name, a topic and a decoder");
+                .value(at, "there is no source to read from")
+                .help("add a [[source]] with a name, a url and a [[source.rule]] or a profile");
         }
-        self.unique_names(raw.rule.iter().map(|rule| rule.name.as_str()), &rules_at);
-        let rules: Vec<Option<Rule>> = raw
-            .rule
-            .iter()
-            .enumerate()
-            .map(|(index, rule)| self.rule(rule, &rules_at.index(index), channels))
-            .collect();
-        self.shadowed_rules(&rules, &rules_at);
+        self.unique_names(raw.iter().map(|source| source.name.as_str()), at);
+    }
+
+    fn source(&mut self, raw: raw::Source, at: &Node<'_>, agent: &str) -> Option<Source> {
+        let mapping = self.mapping(&raw, at);
+        if mapping.as_ref().is_some_and(|m| m.framing.is_some()) {
+            let message = "serial lines are not read in this version";
+            self.report
+                .value(&at.first_of(["framing", "profile"]), message)
+                .help("`eyot decode` tries their rules on bytes from a file");
+            return None;
+        }
+        let publish = raw.publish.iter().enumerate().map(|(index, publish)| {
+            let at = at.key("publish").index(index);
+            self.topic_levels(&publish.topic, &at.key("topic"));
+            Publish {
+                topic: publish.topic.clone(),
+                payload: publish.payload.clone(),
+                every: self.duration(&publish.every, &at.key("every"), MILLISECOND.times(1000)),
+            }
+        });
+        let publish = publish.collect();
         let broker = self.broker(&broker::Keys::from(&raw), at, || {
             format!("eyot-{agent}-{}", raw.name)
         })?;
@@ -59,201 +64,176 @@ impl Check<'_, '_> {
             name: raw.name,
             broker,
             receive_maximum: raw.receive_maximum,
-            retained: raw.retained,
-            rules: rules.into_iter().flatten().collect(),
+            mapping: mapping?,
+            rebirth: raw.rebirth,
+            publish,
         })
     }
 
-    /// The first rule that matches wins, so a second one for the same topics never would.
-    fn shadowed_rules(&mut self, rules: &[Option<Rule>], at: &Node<'_>) {
-        for (index, rule) in rules.iter().enumerate() {
-            let Some(rule) = rule else { continue };
-            let mut earlier = rules[..index].iter().flatten();
-            if let Some(first) = earlier.find(|first| same_topics(&first.topic, &rule.topic)) {
-                let message = format!(
-                    "this rule is never reached: `{}` before it takes the same topics",
-                    first.name
-                );
-                self.report.value(&at.index(index).key("topic"), message);
-            }
-        }
-    }
-
-    fn rule(&mut self, raw: &raw::Rule, at: &Node<'_>, channels: &[&str]) -> Option<Rule> {
-        match raw.qos {
-            0 | 1 => {}
-            2 => self
-                .report
-                .value(&at.key("qos"), "2 is not supported")
-                .help("1 loses nothing, and duplicates are recognised here"),
-            _ => self
-                .report
-                .value(&at.key("qos"), "there are 0 and 1")
-                .help("1 loses nothing when the agent or the link is down"),
-        }
-        let topic: Option<TopicTemplate> = self.parse(&raw.topic, &at.key("topic"));
-        let decoder = match raw.decoder {
-            Decoder::Json => self.json(raw, at, channels).map(DecoderConfig::Json),
-            Decoder::Value => {
-                self.no_json_keys(at);
-                Some(DecoderConfig::Value)
-            }
-        };
-        if let Some(topic) = &topic {
-            self.device_and_channel(raw, topic, at);
-        }
-        Some(Rule {
-            name: raw.name.clone(),
-            topic: topic?,
-            qos: raw.qos,
-            decoder: decoder?,
-        })
-    }
-
-    fn no_json_keys(&mut self, at: &Node<'_>) {
-        for key in [
-            "time",
-            "time_format",
-            "device",
-            "channel",
-            "value",
-            "values",
-        ] {
-            let node = at.key(key);
-            if node.exists() {
-                self.report
-                    .key(&node, "a bare value has no fields")
-                    .help("leave it out, or set decoder = \"json\"");
-            }
-        }
-    }
-
-    fn json(&mut self, raw: &raw::Rule, at: &Node<'_>, channels: &[&str]) -> Option<JsonConfig> {
-        let [time, device, channel, value] = [
-            (&raw.time, "time"),
-            (&raw.device, "device"),
-            (&raw.channel, "channel"),
-            (&raw.value, "value"),
-        ]
-        .map(|(path, key)| {
-            let path = path.as_deref()?;
-            self.parse::<FieldPath>(path, &at.key(key))
-        });
-        if raw.time_format.is_some() && raw.time.is_none() {
-            self.report.value(
-                &at.key("time_format"),
-                "there is no `time` to be in this format",
-            );
-        }
-        let values_at = at.key("values");
-        let many = raw
-            .values
-            .as_ref()
-            .map(|values| self.values(values, &values_at, channels));
-        let values = match (&raw.value, many) {
-            (Some(_), None) => value.map(ValueMapping::One),
-            (None, Some(many)) => Some(ValueMapping::Many(many)),
-            (Some(_), Some(_)) => {
-                let message = "there are both `value` and `values`; keep one";
-                self.report.value(&at.key("value"), message);
-                None
-            }
-            (None, None) => {
-                self.report
-                    .value(at, "the rule says nothing about where the values are")
-                    .help(
-                        "add value = \"field\", or [source.rule.values] with channel = \"field\"",
-                    );
-                None
-            }
-        };
-        Some(JsonConfig {
-            time,
-            time_format: raw.time_format.unwrap_or(default::TIME_FORMAT),
-            device,
-            channel,
-            values: values?,
-        })
-    }
-
-    fn values(
-        &mut self,
-        values: &IndexMap<String, String>,
-        at: &Node<'_>,
-        channels: &[&str],
-    ) -> Vec<(String, FieldPath)> {
-        if values.is_empty() {
+    /// What a source's messages mean.
+    pub(super) fn mapping(&mut self, raw: &raw::Source, at: &Node<'_>) -> Option<Mapping> {
+        let rules_at = at.key("rule");
+        let profile = self.profile(raw, at).ok()?;
+        if raw.rule.is_empty() && profile.is_none() {
             self.report
-                .value(at, "no values are listed")
-                .help("write channel = \"field\" for each");
+                .value(at, "the source has no rule, so it would read nothing")
+                .help("add a [[source.rule]] with a name and a topic, or a profile");
+            return None;
         }
-        let mut many = Vec::with_capacity(values.len());
-        for (channel, path) in values {
-            let node = at.key(channel);
-            if !channels.contains(&channel.as_str()) {
-                let message = format!("no class has a channel `{channel}`");
-                let fault = self.report.key(&node, message);
-                fault.did_you_mean(channel, channels.iter().copied());
-            }
-            if let Some(path) = self.parse(path, &node) {
-                many.push((channel.clone(), path));
-            }
+        let mut rules = raw.rule.clone();
+        for rule in &mut rules {
+            rule.inherit(&raw.channels, raw.time_zone.as_deref());
         }
-        many
+        let mut mapping = Mapping {
+            ignore: raw.ignore.clone(),
+            retained: raw.retained.unwrap_or_default(),
+            framing: raw.framing,
+            ..Mapping::default()
+        };
+        if let Some(profile) = profile {
+            let zone = raw.time_zone.as_deref().or(profile.time_zone.as_deref());
+            for mut rule in profile.rule {
+                rule.inherit(&raw.channels, None);
+                rule.inherit(&profile.channels, zone);
+                rules.push(rule);
+            }
+            mapping.ignore.extend(profile.ignore);
+            mapping.retained = raw.retained.or(profile.retained).unwrap_or_default();
+            mapping.framing = raw.framing.or(profile.framing);
+        }
+        mapping.rules = rules;
+        mapping.tables = self.tables(&raw.rule, &rules_at)?;
+        if let Err(faults) = mapping.decoder() {
+            for fault in faults {
+                self.rule_fault(fault, raw, at);
+            }
+            return None;
+        }
+        Some(mapping)
     }
 
-    /// Every reading needs a device and a channel, each from one place.
-    fn device_and_channel(&mut self, raw: &raw::Rule, topic: &TopicTemplate, at: &Node<'_>) {
-        let json = raw.decoder == Decoder::Json;
-        let captured = |level| topic.levels.contains(&level).then_some("the topic");
-        let from_field = |field: &Option<String>, name| (json && field.is_some()).then_some(name);
-        let mapped = (json && raw.values.is_some()).then_some("`values`");
-        for (what, places) in [
-            (
-                "device",
-                [
-                    captured(TopicLevel::Device),
-                    from_field(&raw.device, "the key `device`"),
-                    None,
-                ],
-            ),
-            (
-                "channel",
-                [
-                    captured(TopicLevel::Channel),
-                    from_field(&raw.channel, "the key `channel`"),
-                    mapped,
-                ],
-            ),
-        ] {
-            let given: Vec<&str> = places.into_iter().flatten().collect();
-            if given.is_empty() {
-                let message = format!("nothing says which {what} a reading is of");
-                let help = if json {
-                    format!("capture {{{what}}} in the topic, or add {what} = \"field\"")
-                } else {
-                    format!("capture {{{what}}} in the topic")
-                };
-                self.report.value(&at.key("topic"), message).help(help);
-            } else if given.len() > 1 {
-                let message = format!(
-                    "the {what} is given by {}; keep one",
-                    given.join(" and by ")
-                );
-                self.report.value(&at.key("topic"), message);
+    /// The profile that a source names, if it names one; an error if there is none of that name.
+    fn profile(&mut self, raw: &raw::Source, at: &Node<'_>) -> Result<Option<Profile>, Reported> {
+        let Some(name) = &raw.profile else {
+            if raw.base.is_some() {
+                let message = "there is no profile whose topics it could be the base of";
+                self.report.value(&at.key("base"), message);
+            }
+            return Ok(None);
+        };
+        let Some(mut profile) = Profile::named(name) else {
+            let message = format!("there is no profile `{name}`");
+            let fault = self.report.value(&at.key("profile"), message);
+            fault.help("`eyot decode --help` lists them");
+            fault.did_you_mean(name, Profile::names());
+            return Err(Reported);
+        };
+        if let Some(base) = &raw.base {
+            if profile.base.is_none() {
+                let message = format!("the topics of profile `{name}` have no base to replace");
+                self.report.value(&at.key("base"), message);
+            }
+            profile.rebase(base);
+        }
+        Ok(Some(profile))
+    }
+
+    /// Reads the lookup tables.
+    fn tables(&mut self, rules: &[Rule], at: &Node<'_>) -> Option<BTreeMap<String, String>> {
+        let mut tables = BTreeMap::new();
+        let mut complete = true;
+        for (index, rule) in rules.iter().enumerate() {
+            let Some(lookup) = &rule.lookup else { continue };
+            let path = self.base.join(&lookup.file);
+            match std::fs::read_to_string(&path) {
+                Ok(text) => _ = tables.insert(lookup.file.clone(), text),
+                Err(error) => {
+                    let message = format!("cannot read {}: {error}", path.display());
+                    let at = at.index(index).key("lookup").key("file");
+                    self.report.value(&at, message);
+                    complete = false;
+                }
             }
         }
+        complete.then_some(tables)
+    }
+
+    /// Channels that a rule names and no class takes, and units that do not convert to the class's.
+    pub(super) fn mapped_channels(
+        &mut self,
+        sources: &[Option<Source>],
+        classes: &[Class],
+        at: &Node<'_>,
+    ) {
+        if classes
+            .iter()
+            .any(|class| class.pipeline.unlisted.is_some())
+        {
+            return;
+        }
+        let listed = || classes.iter().flat_map(|class| &class.pipeline.channels);
+        for (index, source) in sources.iter().enumerate() {
+            let Some(source) = source else { continue };
+            let at = at.index(index);
+            for (rule_index, rule) in source.mapping.rules.iter().enumerate() {
+                let values_at = at.key("rule").index(rule_index).key("values");
+                for name in rule.values.keys() {
+                    if !listed().any(|channel| channel.name == *name) {
+                        let message = format!("no class has a channel `{name}`");
+                        let fault = self.report.key(&values_at.key(name), message);
+                        fault.did_you_mean(name, listed().map(|channel| channel.name.as_str()));
+                    }
+                }
+                for (name, channel) in &rule.channels {
+                    let units = listed().filter(|listed| listed.name == *name);
+                    let units = units.filter_map(|listed| listed.unit.as_deref());
+                    let Some(from) = &channel.unit else { continue };
+                    for to in units {
+                        if eyot_decode::conversion(from, to).is_none() {
+                            let message =
+                                format!("`{from}` does not convert to `{to}`, the class's unit");
+                            let rule_at = at.key("rule").index(rule_index);
+                            let in_rule = rule_at.key("channels").key(name).key("unit");
+                            let in_source = at.key("channels").key(name).key("unit");
+                            let node = if in_rule.exists() { in_rule } else { in_source };
+                            self.report.value(&node, message);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reports a fault of a rule at the key that it is about.
+    fn rule_fault(&mut self, fault: Fault, raw: &raw::Source, at: &Node<'_>) {
+        let rule = at.key("rule").index(fault.rule);
+        // What a rule takes over from its source stands there.
+        let in_rule = fault
+            .keys
+            .iter()
+            .fold(rule.clone(), |node, key| step(&node, key));
+        let in_source = fault
+            .keys
+            .iter()
+            .fold(at.clone(), |node, key| step(&node, key));
+        let node = if in_rule.exists() {
+            in_rule
+        } else if in_source.exists() {
+            in_source
+        } else if fault.rule < raw.rule.len() {
+            rule
+        } else {
+            at.key("profile")
+        };
+        let reported = self.report.value(&node, fault.message);
+        reported.help = fault.help;
     }
 }
 
-/// Whether two templates subscribe to the same topics, whatever they capture.
-fn same_topics(a: &TopicTemplate, b: &TopicTemplate) -> bool {
-    let literal = |level: &TopicLevel| match level {
-        TopicLevel::Literal(text) => Some(text.clone()),
-        _ => None,
-    };
-    a.levels
-        .iter()
-        .map(literal)
-        .eq(b.levels.iter().map(literal))
+/// One step down: an index of an array, or a key.
+fn step<'t>(node: &Node<'t>, key: &str) -> Node<'t> {
+    match key.parse() {
+        Ok(index) if node.elements().next().is_some() => node.index(index),
+        _ => node.key(key),
+    }
 }

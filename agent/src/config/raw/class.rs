@@ -4,6 +4,7 @@ use eyot_pipeline::feature::Feature;
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Period;
 use crate::config::default;
@@ -38,15 +39,47 @@ pub(in crate::config) struct Class {
     pub max_window_readings: usize,
     /// Folder of the model. Without it the statistical detectors judge alone.
     pub model: Option<String>,
-    /// The channels by name; at least one. Their order is the order of a model's inputs.
+    /// The channels by name. Their order is the order of a model's inputs.
     #[serde(default)]
     pub channels: IndexMap<String, Channel>,
+    /// What becomes of channels that `channels` does not list. Default: `ignore`, and `record` where
+    /// there is no list.
+    pub unlisted: Option<Unlisted>,
+    /// Channels that a device may have beyond those listed.
+    #[serde(default = "default::max_unlisted")]
+    #[schemars(range(min = 1, max = 4096))]
+    pub max_unlisted: usize,
     /// Statistical detectors.
     #[serde(default = "default::table::<Detectors>")]
     pub detectors: Detectors,
     /// When scores become a verdict.
     #[serde(default = "default::table::<Verdict>")]
     pub verdict: Verdict,
+}
+
+impl Class {
+    /// The class of a file that has none.
+    pub(in crate::config) fn any() -> Self {
+        let keys = [
+            ("name", Value::from("any")),
+            ("devices", ["*"].as_slice().into()),
+        ];
+        let keys: serde_json::Map<_, _> = keys
+            .map(|(key, value)| (key.to_owned(), value))
+            .into_iter()
+            .collect();
+        serde_json::from_value(Value::Object(keys)).expect("every other key has a default")
+    }
+}
+
+/// What becomes of channels that a class does not list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum Unlisted {
+    /// They are passed over and counted.
+    Ignore,
+    /// They become channels of the device, with every default.
+    Record,
 }
 
 /// A channel of a class.

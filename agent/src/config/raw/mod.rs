@@ -12,8 +12,8 @@ use super::{MqttVersion, default};
 mod class;
 mod source;
 
-pub(super) use class::{Channel, Class, Detectors};
-pub(super) use source::{Decoder, Rule, Source};
+pub(super) use class::{Channel, Class, Detectors, Unlisted};
+pub(super) use source::Source;
 
 /// Configuration of Eyot: what to listen to, how to judge it and where to send the results.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -27,10 +27,14 @@ pub(super) struct Config {
     /// The database.
     #[serde(default = "default::table::<Store>")]
     pub store: Store,
-    /// Brokers to read from; at least one.
+    /// Where readings come from; at least one.
     #[serde(default)]
     pub source: Vec<Source>,
-    /// Classes of devices; at least one. A device belongs to the first whose patterns match its name.
+    /// Machines whose channels come from several senders.
+    #[serde(default)]
+    pub asset: Vec<Asset>,
+    /// Classes of devices. A device belongs to the first whose patterns match its name. Default: one
+    /// class, `any`, of all devices and whatever channels they have.
     #[serde(default)]
     pub class: Vec<Class>,
     /// The broker to send records to. Without it records stay in the database.
@@ -38,6 +42,37 @@ pub(super) struct Config {
     /// The local page, metrics and health.
     #[serde(default = "default::table::<Http>")]
     pub http: Http,
+}
+
+/// Channels of several senders that join into one device, for features, models and alerts. Order, clock
+/// and watermark stay those of each channel.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Asset {
+    /// Name of the device that they become.
+    pub name: String,
+    /// Its channels.
+    pub channels: Vec<Member>,
+}
+
+/// A channel of an asset.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Member {
+    /// Device that sends it.
+    pub device: String,
+    /// Its channel there.
+    pub channel: String,
+    /// What it is called in the asset. Default: as there.
+    #[serde(rename = "as")]
+    pub name: Option<String>,
+}
+
+/// The part of the file that says what messages mean.
+#[derive(Debug, Deserialize)]
+pub(super) struct Sources {
+    #[serde(default)]
+    pub source: Vec<Source>,
 }
 
 /// A length of time: a whole number and one of the units ms, s, m, h and d.

@@ -1,20 +1,22 @@
 //! `[[source]]` as written.
 
+use eyot_decode::Framing;
+use eyot_decode::config::{Channel, Retained, Rule};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Period;
-use crate::config::{MqttVersion, TimeFormat, default};
+use crate::config::{MqttVersion, default};
 
-/// A broker to read from.
+/// Where readings come from, and what they mean.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(in crate::config) struct Source {
     /// Name in the ledger, logs and metrics; unique.
     pub name: String,
     /// `mqtt://host[:port]` (port 1883) or `mqtts://host[:port]` (port 8883).
-    pub url: String,
+    pub url: Option<String>,
     /// MQTT version.
     #[serde(default = "default::version")]
     pub version: MqttVersion,
@@ -40,49 +42,45 @@ pub(in crate::config) struct Source {
     pub cert_file: Option<String>,
     /// PEM file of the client's private key; together with `cert_file`.
     pub key_file: Option<String>,
-    /// Whether retained messages that the broker replays on subscribing are taken.
+    /// A family of devices whose rules are ready to use; `eyot decode --help` lists them. What is
+    /// written here comes before what the profile says.
+    pub profile: Option<String>,
+    /// First levels of the profile's topics, where they are not what the profile expects.
+    pub base: Option<String>,
+    /// Topics to pass over, as MQTT filters: `homeassistant/#`.
     #[serde(default)]
-    pub retained: bool,
-    /// How topics and payloads become readings; at least one. The first that matches wins.
+    pub ignore: Vec<String>,
+    /// What to do with messages that the broker replays, where the rule does not say. Default: `own_time`.
+    pub retained: Option<Retained>,
+    /// IANA zone of times that name none, where the rule does not say. Default: UTC.
+    pub time_zone: Option<String>,
+    /// Whether a Sparkplug node may be asked for its birth certificate when it is needed.
+    #[serde(default)]
+    pub rebirth: bool,
+    /// What the source publishes to its broker, again and again. It publishes nothing else.
+    #[serde(default)]
+    pub publish: Vec<Publish>,
+    /// How bytes of a serial line become frames, in place of `url`. For `eyot decode`; the line itself
+    /// is not read in this version.
+    pub framing: Option<Framing>,
+    /// How messages become readings. The first whose topic matches wins.
     #[serde(default)]
     pub rule: Vec<Rule>,
+    /// What is known of channels, where the rule does not say; by name or a pattern with `*`.
+    #[serde(default)]
+    pub channels: IndexMap<String, Channel>,
 }
 
-/// How the messages of some topics become readings. Field paths are dotted (`params.temperature`);
-/// a key that itself holds a dot or a space is quoted (`"PM2.5".value`).
-#[derive(Debug, Deserialize, JsonSchema)]
+/// Something to publish again and again, like the request that keeps a gateway talking.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub(in crate::config) struct Rule {
-    /// Name, unique within the source.
-    pub name: String,
-    /// Topic template: literal levels, `+`, and captures like `{device}`, `{channel}` or `{site}`.
-    /// Several `{device}` captures are joined by `/`.
+pub(in crate::config) struct Publish {
+    /// Topic.
     pub topic: String,
-    /// Quality of service to subscribe with: 0 or 1.
-    #[serde(default = "default::qos")]
-    pub qos: u8,
-    /// How to read the payload. All keys below are for `json`.
-    pub decoder: Decoder,
-    /// Field of the event time. Without it, time is arrival.
-    pub time: Option<String>,
-    /// How the time is written. Default: `rfc3339`.
-    pub time_format: Option<TimeFormat>,
-    /// Field of the device's name, when the topic does not give it.
-    pub device: Option<String>,
-    /// Field of the channel's name, when neither the topic nor `values` gives it.
-    pub channel: Option<String>,
-    /// Field of the value, when a message holds one reading. Exactly one of `value` and `values`.
-    pub value: Option<String>,
-    /// Channel name and field of each value, when a message holds several readings.
-    pub values: Option<IndexMap<String, String>>,
-}
-
-/// How a payload is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::config) enum Decoder {
-    /// A JSON object whose fields are mapped.
-    Json,
-    /// One bare number; its time is arrival.
-    Value,
+    /// Payload.
+    #[serde(default)]
+    pub payload: String,
+    /// How often.
+    #[serde(default = "default::publish_every")]
+    pub every: Period,
 }

@@ -18,10 +18,10 @@ fn faults_print_with_their_lines_in_the_order_of_the_file() {
           ^^^^^^^^^^^^^^^^^^^
     help: did you mean `mqtt://broker:1883`?
 
-eyot.toml:12:8: source[0].rule[0].qos: 2 is not supported
+eyot.toml:12:8: source[0].rule[0].qos: the quality of service is 0 or 1
     	qos = 2
     	      ^
-    help: 1 loses nothing, and duplicates are recognised here
+    help: 1 loses nothing when the agent or the link is down; duplicates are recognised here
 
 eyot.toml:18:1: class[0].widow: unknown key
     widow = "5s" # typo

@@ -96,7 +96,7 @@ fn a_right_configuration_has_its_defaults() {
     assert_eq!(config.agent.data_dir, Path::new("/nonexistent/data"));
     assert_eq!(config.limits.devices, 10_000);
     assert_eq!(config.sources[0].broker.client_id, "eyot-gw-plant");
-    assert_eq!(config.sources[0].rules[0].qos, 1);
+    assert_eq!(config.sources[0].mapping.rules[0].qos, None);
     let pipeline = &config.classes[0].pipeline;
     assert_eq!(pipeline.frame_wait.to_string(), "10s");
     assert_eq!(pipeline.idle_timeout.to_string(), "20s");

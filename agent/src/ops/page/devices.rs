@@ -180,12 +180,12 @@ impl Display for Row<'_> {
                 Count(count)
             )?;
         }
-        let class = match device.state {
-            DeviceState::Running => "calm",
-            DeviceState::Restarting => "warn",
-            DeviceState::Quarantined => "bad",
+        let (class, name) = match device.state {
+            DeviceState::Running if device.online == Some(false) => ("warn", "offline"),
+            DeviceState::Running => ("calm", device.state.name()),
+            DeviceState::Restarting => ("warn", device.state.name()),
+            DeviceState::Quarantined => ("bad", device.state.name()),
         };
-        let name = device.state.name();
         writeln!(
             f,
             "<td data-label=\"{state}\"><span class=\"{class}\">{name}</span></td></tr>"
@@ -227,7 +227,9 @@ impl Row<'_> {
     /// A verdict that rests on old readings is no longer told as if it still held.
     fn write_verdict(&self, f: &mut Formatter<'_>, label: &str) -> fmt::Result {
         let device = self.device;
-        let old = device.state != DeviceState::Running || self.exceeded().is_some();
+        let old = device.state != DeviceState::Running
+            || device.online == Some(false)
+            || self.exceeded().is_some();
         let (class, was) = match device.verdict {
             Verdict::Unknown => ("unknown", ""),
             Verdict::Normal if old => ("unknown", "was "),

@@ -140,6 +140,7 @@ pub(in crate::ops) fn device(name: &str) -> DeviceView {
         duplicate: 0,
         rejected: 0,
         restarts: 0,
+        online: None,
     }
 }
 

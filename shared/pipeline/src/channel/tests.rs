@@ -17,6 +17,7 @@ fn class() -> (ClassConfig, ChannelConfig) {
     let class = ClassConfig {
         name: "pump".into(),
         channels: Vec::new(),
+        unlisted: None,
         window: WINDOW,
         out_of_orderness: OUT_OF_ORDERNESS,
         frame_wait: WINDOW,

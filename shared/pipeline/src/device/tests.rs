@@ -50,6 +50,16 @@ fn a_window_starts_at_its_first_instant_and_excludes_its_last() {
 }
 
 #[test]
+fn a_channel_that_the_class_does_not_list_is_like_any_other_once_it_is_known() {
+    let mut world = World::new(class());
+    world.at(30).channel("vibration");
+    world.reading("flow", 1, 1.0).reading("vibration", 2, 5.0);
+    world.reading("flow", 12, 1.0).expect_nothing();
+    world.reading("vibration", 12, 5.0);
+    world.expect_window(0, Watermark, &[("flow", 1), ("vibration", 1)]);
+}
+
+#[test]
 fn each_channel_has_its_own_watermark() {
     let mut world = World::new(class());
     world.at(30).reading("head", 1, 1.0);

@@ -34,6 +34,7 @@ pub(super) fn class() -> ClassConfig {
     ClassConfig {
         name: "pump".into(),
         channels: ["flow", "head", "power"].map(channel).to_vec(),
+        unlisted: None,
         window: Span::from_secs(10),
         out_of_orderness: Span::from_secs(2),
         frame_wait: Span::from_secs(15),
@@ -63,7 +64,6 @@ pub(super) fn class() -> ClassConfig {
 
 /// See the head of this file.
 pub(super) struct World {
-    class: Arc<ClassConfig>,
     pub(super) device: Device,
     now: Timestamp,
     tally: Tally,
@@ -84,10 +84,8 @@ impl World {
     }
 
     pub(super) fn resume(class: ClassConfig, model: Option<Model>, last_effect: u64) -> Self {
-        let class = Arc::new(class);
         Self {
-            device: Device::new(Arc::clone(&class), model, last_effect),
-            class,
+            device: Device::new(Arc::new(class), model, last_effect),
             now: ORIGIN,
             tally: Tally::default(),
             effects: Vec::new(),
@@ -132,7 +130,10 @@ impl World {
     }
 
     pub(super) fn reading_at(&mut self, name: &str, time: Timestamp, value: f64) -> ReadingFate {
-        let channel = self.class.channel_index(name).unwrap();
+        let channel = (0..)
+            .map_while(|index| self.device.channel(index))
+            .position(|channel| channel.name == name)
+            .unwrap() as ChannelIndex;
         let reading = Reading {
             time,
             value,
@@ -146,6 +147,12 @@ impl World {
         });
         let mut fates = self.tally.iter().filter(|(fate, n)| before.get(*fate) < *n);
         fates.next().unwrap().0
+    }
+
+    /// The device turns out to have a channel that the class does not list.
+    pub(super) fn channel(&mut self, name: &str) -> &mut Self {
+        let config = Arc::new(channel(name));
+        self.handle(Input::Channel { config: &config })
     }
 
     pub(super) fn timer(&mut self) -> &mut Self {
@@ -189,7 +196,7 @@ impl World {
     ) -> &mut Self {
         let window = self.next_window();
         let name = |c: &crate::effect::ChannelSummary| {
-            self.class.channels[usize::from(c.channel)].name.as_str()
+            self.device.channel(c.channel).unwrap().name.as_str()
         };
         let got: Vec<_> = window
             .channels

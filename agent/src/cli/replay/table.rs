@@ -1,67 +1,20 @@
-//! `eyot replay`: a recorded table as the readings of one device.
+//! A recorded table as the readings of one device.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use eyot_pipeline::Span;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::sim::pace::{self, Pace, Paced, Speed};
+use super::{Arrived, ReplayArgs};
+use crate::sim::pace::{self, Pace, Paced};
 use crate::sim::payload::Topic;
 use crate::sim::replay::{Layout, Recording, TimeForm, Values};
 use crate::sim::{self, Publish};
-
-/// Publish a recorded CSV file as the readings of one device, its times moved to now.
-///
-/// The distances between rows stay as recorded. The first row is moved to now − length · (1 − 1/speed): the
-/// recording then ends at the wall clock's time and never runs ahead of it. The offset is in the summary.
-#[derive(Debug, Clone, clap::Args)]
-pub struct ReplayArgs {
-    /// The recording: CSV with a header
-    pub file: PathBuf,
-    /// Broker to publish to
-    #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883")]
-    pub broker: String,
-    /// Name of the device
-    #[arg(long, value_name = "NAME")]
-    pub device: String,
-    /// Column of the event time [default: the first]
-    #[arg(long, value_name = "COL")]
-    pub time: Option<String>,
-    /// Columns to publish [default: all but the time]
-    #[arg(
-        long,
-        value_name = "COL,COL",
-        value_delimiter = ',',
-        conflicts_with = "exclude"
-    )]
-    pub values: Vec<String>,
-    /// Columns not to publish
-    #[arg(long, value_name = "COL,COL", value_delimiter = ',')]
-    pub exclude: Vec<String>,
-    /// Between two cells [default: ,]
-    #[arg(long, value_name = "CHAR")]
-    pub delimiter: Option<char>,
-    /// TOML file with `time`, `delimiter` and a table `columns` of column = "channel"
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["values", "exclude"])]
-    pub columns: Option<PathBuf>,
-    /// Recorded seconds a second, or max
-    #[arg(long, value_name = "N", default_value = "1")]
-    pub speed: Speed,
-    /// Topic, with {device}
-    #[arg(long, value_name = "TOPIC", default_value = "skab/{device}")]
-    pub topic: Topic,
-    /// Quality of service
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=1))]
-    pub qos: u8,
-    /// Print the summary as JSON
-    #[arg(long)]
-    pub json: bool,
-}
 
 /// `--columns`: how a kind of table is laid out.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -73,14 +26,13 @@ struct ColumnMap {
     columns: BTreeMap<String, String>,
 }
 
-/// Runs `eyot replay` to the end of the file or until `stop` is cancelled; `connect` is called with the
-/// broker's URL once the file has been read.
-pub async fn run<P: Publish>(
+/// Publishes the table, its times moved to now.
+pub(super) async fn publish<P: Publish>(
     args: &ReplayArgs,
     connect: impl AsyncFnOnce(&str) -> anyhow::Result<P>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let topic = args.topic.clone().for_channels(false)?.without_site()?;
+    let (device, topic) = names(args)?;
     let recording = read(args)?;
     let mut publish = connect(&args.broker).await?;
     let pace = Pace::ending_now(recording.length(), sim::now(), args.speed);
@@ -91,7 +43,7 @@ pub async fn run<P: Publish>(
         recording.rows.iter(),
         |row| {
             sent += row.values.iter().flatten().count();
-            recording.message(row, &topic, &args.device)
+            recording.message(row, &topic, device)
         },
         &pace,
         args.qos,
@@ -100,10 +52,32 @@ pub async fn run<P: Publish>(
     )
     .await
     .with_context(|| format!("cannot publish to {}", args.broker))?;
-    super::report(
-        &Summary::new(args, &recording, offset, &paced, sent),
+    crate::cli::report(
+        &Summary::new(device, &recording, offset, &paced, sent),
         args.json,
     )
+}
+
+/// The messages that a broker would carry, each arriving at its row's time.
+pub(super) fn messages(args: &ReplayArgs) -> anyhow::Result<Vec<Arrived>> {
+    let (device, topic) = names(args)?;
+    let recording = read(args)?;
+    let rows = recording.rows.iter();
+    Ok(rows
+        .map(|row| Arrived {
+            at: row.due,
+            message: recording.message(row, &topic, device),
+            retained: false,
+        })
+        .collect())
+}
+
+fn names(args: &ReplayArgs) -> anyhow::Result<(&str, Topic)> {
+    let device = args.device.as_deref();
+    Ok((
+        device.context("say with --device whose readings these are")?,
+        args.topic.clone().for_channels(false)?.without_site()?,
+    ))
 }
 
 fn read(args: &ReplayArgs) -> anyhow::Result<Recording> {
@@ -191,7 +165,7 @@ struct Summary {
 impl Summary {
     /// `recording` as it was sent, moved by `offset`.
     fn new(
-        args: &ReplayArgs,
+        device: &str,
         recording: &Recording,
         offset: Span,
         paced: &Paced,
@@ -199,7 +173,7 @@ impl Summary {
     ) -> Self {
         let sent = [recording.first(), recording.last()];
         Self {
-            device: args.device.clone(),
+            device: device.to_owned(),
             time_form: recording.time_form,
             rows: paced.messages,
             readings,

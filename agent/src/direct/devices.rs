@@ -1,0 +1,254 @@
+//! The devices, in the order in which they were first heard.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use eyot_decode::Conversion;
+use eyot_pipeline::config::ChannelConfig;
+use eyot_pipeline::device::Tally;
+use eyot_pipeline::ledger::{Lane, SourceBook};
+use eyot_pipeline::reading::ChannelIndex;
+use eyot_pipeline::{Device, Input, Numbered, Reading, Timestamp};
+
+use crate::actors::ClassRuntime;
+use crate::ingest::Nowhere;
+use crate::record::Encoder;
+
+/// A channel of a device, by their positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    device: usize,
+    channel: ChannelIndex,
+}
+
+/// All devices of a run.
+pub(super) struct Devices {
+    classes: Vec<ClassRuntime>,
+    limit: usize,
+    encoder: Encoder,
+    known: Vec<Known>,
+    /// Position in `known`.
+    by_name: HashMap<String, usize>,
+    /// Which of them are to be woken, and when.
+    timers: BTreeSet<(Timestamp, usize)>,
+    /// Those that have staged readings, in the order of hearing.
+    heard: Vec<usize>,
+    effects: Vec<Numbered>,
+    /// Records not yet written, one a line.
+    lines: Vec<u8>,
+    summaries: u64,
+    alerts: u64,
+}
+
+/// A device that was heard.
+struct Known {
+    name: String,
+    device: Device,
+    channels: HashMap<String, ChannelIndex>,
+    /// The conversion used last on each channel, and from which unit; `None` if there is none.
+    conversions: HashMap<ChannelIndex, (String, Option<Conversion>)>,
+    staged: Vec<Reading>,
+    wake_at: Option<Timestamp>,
+}
+
+impl Devices {
+    pub(super) fn new(classes: Vec<ClassRuntime>, limit: usize, encoder: Encoder) -> Self {
+        Self {
+            classes,
+            limit,
+            encoder,
+            known: Vec::new(),
+            by_name: HashMap::new(),
+            timers: BTreeSet::new(),
+            heard: Vec::new(),
+            effects: Vec::new(),
+            lines: Vec::new(),
+            summaries: 0,
+            alerts: 0,
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Summaries so far.
+    pub(super) fn summaries(&self) -> u64 {
+        self.summaries
+    }
+
+    /// Alerts so far.
+    pub(super) fn alerts(&self) -> u64 {
+        self.alerts
+    }
+
+    /// Where readings of that device and channel go; a device or a channel that is new is made known. `unit`
+    /// is that of the first reading.
+    pub(super) fn place(
+        &mut self,
+        device: &str,
+        channel: &str,
+        unit: &str,
+    ) -> Result<Place, Nowhere> {
+        let at = match self.by_name.get(device) {
+            Some(at) => *at,
+            None => self.learn(device)?,
+        };
+        let channel = self.known[at].channel(channel, unit);
+        channel
+            .map(|channel| Place {
+                device: at,
+                channel,
+            })
+            .ok_or(Nowhere::NoChannel)
+    }
+
+    fn learn(&mut self, name: &str) -> Result<usize, Nowhere> {
+        let class = self.classes.iter().find(|c| c.devices.is_match(name));
+        let class = class.ok_or(Nowhere::NoClass)?;
+        if self.known.len() >= self.limit {
+            return Err(Nowhere::LimitReached);
+        }
+        let at = self.known.len();
+        self.known.push(Known {
+            name: name.to_owned(),
+            device: Device::new(Arc::clone(&class.config), class.model.clone(), 0),
+            channels: HashMap::new(),
+            conversions: HashMap::new(),
+            staged: Vec::new(),
+            wake_at: None,
+        });
+        self.by_name.insert(name.to_owned(), at);
+        Ok(at)
+    }
+
+    /// Keeps a reading until the message is through; `false` if `unit` is not one of the channel's.
+    pub(super) fn stage(&mut self, place: Place, time: Timestamp, value: f64, unit: &str) -> bool {
+        let known = &mut self.known[place.device];
+        let Some(value) = known.convert(place.channel, value, unit) else {
+            return false;
+        };
+        if known.staged.is_empty() {
+            self.heard.push(place.device);
+        }
+        known.staged.push(Reading {
+            time,
+            value,
+            channel: place.channel,
+        });
+        true
+    }
+
+    /// Hands over what is staged, and settles it in `book`.
+    pub(super) fn deliver(&mut self, now: Timestamp, book: &mut SourceBook) {
+        for at in std::mem::take(&mut self.heard) {
+            let readings = std::mem::take(&mut self.known[at].staged);
+            let input = Input::Readings {
+                now,
+                readings: &readings,
+            };
+            for (fate, n) in self.handle(at, input).iter() {
+                book.settle_readings(fate, n);
+            }
+        }
+    }
+
+    /// Fires every timer that is due by `now`, in the order of their times.
+    pub(super) fn wake(&mut self, now: Timestamp) {
+        while let Some((due, at)) = self.timers.first().copied().filter(|(due, _)| *due <= now) {
+            self.handle(at, Input::Timer { now: due });
+        }
+    }
+
+    /// Closes what is open.
+    pub(super) fn stop(&mut self, now: Timestamp) {
+        for at in 0..self.known.len() {
+            self.handle(at, Input::Stop { now });
+        }
+    }
+
+    /// Writes the records since it was last called.
+    pub(super) fn write(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(&self.lines)?;
+        self.lines.clear();
+        Ok(())
+    }
+
+    fn handle(&mut self, at: usize, input: Input<'_>) -> Tally {
+        let known = &mut self.known[at];
+        let mut tally = Tally::default();
+        known.device.handle(input, &mut tally, &mut self.effects);
+        for numbered in self.effects.drain(..) {
+            let record = self.encoder.encode(&known.name, &known.device, &numbered);
+            self.lines.extend_from_slice(&record.body);
+            self.lines.push(b'\n');
+            *match record.lane {
+                Lane::Summary => &mut self.summaries,
+                Lane::Alert => &mut self.alerts,
+            } += 1;
+        }
+        let wake_at = known.device.wake_at();
+        if wake_at != known.wake_at {
+            if let Some(old) = known.wake_at {
+                self.timers.remove(&(old, at));
+            }
+            self.timers.extend(wake_at.map(|new| (new, at)));
+            known.wake_at = wake_at;
+        }
+        tally
+    }
+}
+
+impl Known {
+    /// The channel of that name; where the class takes channels that it does not list, a new one is added.
+    fn channel(&mut self, name: &str, unit: &str) -> Option<ChannelIndex> {
+        if let Some(index) = self.channels.get(name) {
+            return Some(*index);
+        }
+        let listed = self.device.class().channel_index(name);
+        let index = listed.or_else(|| self.add_channel(name, unit))?;
+        self.channels.insert(name.to_owned(), index);
+        Some(index)
+    }
+
+    fn add_channel(&mut self, name: &str, unit: &str) -> Option<ChannelIndex> {
+        let class = self.device.class();
+        let rules = class.unlisted.as_ref()?;
+        let count = self.device.channel_count();
+        if count - class.channels.len() >= rules.max {
+            return None;
+        }
+        let unit = (!unit.is_empty()).then(|| unit.to_owned());
+        let config = Arc::new(ChannelConfig {
+            name: name.to_owned(),
+            unit: unit.or_else(|| rules.channel.unit.clone()),
+            ..rules.channel.clone()
+        });
+        let input = Input::Channel { config: &config };
+        // A new channel has no effects, and there is no reading to be tallied.
+        self.device
+            .handle(input, &mut Tally::default(), &mut Vec::new());
+        ChannelIndex::try_from(count).ok()
+    }
+
+    /// `value`, which is in `unit`, in the channel's unit; `None` if that cannot be.
+    fn convert(&mut self, channel: ChannelIndex, value: f64, unit: &str) -> Option<f64> {
+        let own = self.device.channel(channel)?.unit.as_deref();
+        let Some(own) = own.filter(|own| !matches!(unit, "" | "bool") && *own != unit) else {
+            return Some(value);
+        };
+        if self
+            .conversions
+            .get(&channel)
+            .is_none_or(|(from, _)| from != unit)
+        {
+            let conversion = eyot_decode::conversion(unit, own);
+            self.conversions
+                .insert(channel, (unit.to_owned(), conversion));
+        }
+        let (_, conversion) = self.conversions.get(&channel)?;
+        Some(conversion.as_ref()?.apply(value))
+    }
+}

@@ -1,0 +1,186 @@
+//! What one message comes to: its events become staged readings and entries in the books.
+
+use eyot_decode::{Event, Fate, Reason, Time};
+use eyot_pipeline::ledger::{MessageFate, ReadingFate};
+use eyot_pipeline::{Span, Timestamp};
+
+/// Where what is found in messages goes.
+pub(crate) trait World {
+    /// A channel of a device.
+    type Place: Copy;
+
+    /// Where readings of that device and channel go; what is new is made known. `unit` is theirs.
+    fn place(&mut self, device: &str, channel: &str, unit: &str) -> Result<Self::Place, Nowhere>;
+    /// `n` readings were found.
+    fn receive(&mut self, n: u64);
+    /// Keeps a received reading until the message is through; `false` if `unit` is not one of the channel's.
+    fn stage(&mut self, place: Self::Place, time: Timestamp, value: f64, unit: &str) -> bool;
+    /// `n` received readings go no further.
+    fn settle(&mut self, fate: ReadingFate, n: u64);
+    /// A field that nothing maps, by its path or, where the mapping names a channel that the class has
+    /// not, by that channel.
+    fn unmapped(&mut self, path: &str);
+    /// A device came or went.
+    fn liveness(&mut self, device: &str, online: bool);
+    /// The decoder wants this to be published.
+    fn request(&mut self, topic: &str, payload: &[u8]);
+}
+
+/// Why readings have no place to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nowhere {
+    /// No class takes the device.
+    NoClass,
+    /// The device's class has no such channel.
+    NoChannel,
+    /// There are as many devices as there may be.
+    LimitReached,
+}
+
+/// Takes the events of one message.
+pub(crate) struct Collect<W> {
+    now: Timestamp,
+    world: W,
+    /// Readings and signs of life that someone takes.
+    taken: u64,
+    no_class: bool,
+    last_values: bool,
+    /// The sender's clock at its first reading in this message.
+    device_clock: Option<i64>,
+}
+
+impl<W: World> Collect<W> {
+    /// For a message that arrived at `now`.
+    pub(crate) fn new(now: Timestamp, world: W) -> Self {
+        Self {
+            now,
+            world,
+            taken: 0,
+            no_class: false,
+            last_values: false,
+            device_clock: None,
+        }
+    }
+
+    /// What became of the message, as the decoder and the world see it together.
+    ///
+    /// # Errors
+    /// It is a dead letter, for this reason.
+    pub(crate) fn fate(&self, decoded: Fate) -> Result<MessageFate, String> {
+        Ok(match decoded {
+            Fate::Decoded if self.taken > 0 => MessageFate::Decoded,
+            Fate::Decoded if self.no_class => MessageFate::IgnoredNoClass,
+            Fate::Decoded if self.last_values => MessageFate::IgnoredRetained,
+            Fate::Decoded | Fate::IgnoredUnmapped => MessageFate::IgnoredUnmapped,
+            Fate::IgnoredByConfig => MessageFate::IgnoredByConfig,
+            Fate::IgnoredNoRule => MessageFate::IgnoredNoRule,
+            Fate::IgnoredRetained => MessageFate::IgnoredRetained,
+            Fate::IgnoredEmpty => MessageFate::IgnoredEmpty,
+            Fate::DeadLetter(error) => return Err(error),
+        })
+    }
+
+    /// Takes one event.
+    pub(crate) fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Reading(reading) => {
+                self.readings(&reading, 0, &[reading.value.as_f64()]);
+            }
+            Event::Block {
+                first,
+                interval_ns,
+                values,
+            } => self.readings(&first, interval_ns, values),
+            Event::Missing {
+                device,
+                channel,
+                reason,
+                ..
+            }
+            | Event::Rejected {
+                device,
+                channel,
+                reason,
+                ..
+            } => self.none(device, channel, fate(reason)),
+            Event::Unmapped { path } => self.world.unmapped(path),
+            Event::Liveness { device, online } => {
+                self.taken += 1;
+                self.world.liveness(device, online);
+            }
+            Event::Request { topic, payload } => self.world.request(topic, payload),
+        }
+    }
+
+    /// `values[i]` at the time of `first` + i × `interval_ns`.
+    fn readings(&mut self, first: &eyot_decode::Reading<'_>, interval_ns: i64, values: &[f64]) {
+        if first.last_value_only {
+            self.last_values = true;
+            return;
+        }
+        let time = self.time(first.time);
+        let n = values.len() as u64;
+        match self.world.place(first.device, first.channel, first.unit) {
+            Ok(place) => {
+                self.taken += n;
+                self.world.receive(n);
+                for (i, value) in (0..).zip(values) {
+                    let time = time + Span(interval_ns.saturating_mul(i));
+                    if !self.world.stage(place, time, *value, first.unit) {
+                        self.world.settle(ReadingFate::RejectedUnit, 1);
+                    }
+                }
+            }
+            Err(Nowhere::LimitReached) => self.settle(ReadingFate::RejectedDeviceLimit, n),
+            Err(Nowhere::NoChannel) => self.world.unmapped(first.channel),
+            Err(Nowhere::NoClass) => self.no_class = true,
+        }
+    }
+
+    /// A place without a value.
+    fn none(&mut self, device: &str, channel: &str, fate: ReadingFate) {
+        if device.is_empty() {
+            self.settle(fate, 1);
+            return;
+        }
+        match self.world.place(device, channel, "") {
+            Ok(_) | Err(Nowhere::LimitReached) => self.settle(fate, 1),
+            Err(Nowhere::NoChannel) => self.world.unmapped(channel),
+            Err(Nowhere::NoClass) => self.no_class = true,
+        }
+    }
+
+    /// Readings that go no further.
+    fn settle(&mut self, fate: ReadingFate, n: u64) {
+        self.taken += n;
+        self.world.receive(n);
+        self.world.settle(fate, n);
+    }
+
+    /// Event time. The sender's own clock says how far its readings lie apart; until it is matched to the
+    /// gateway's, its first reading in a message counts as new on arrival.
+    fn time(&mut self, time: Time) -> Timestamp {
+        match time {
+            Time::Payload(time) | Time::Arrival(time) => time,
+            Time::DeviceClock(clock) => {
+                let first = *self.device_clock.get_or_insert(clock);
+                self.now + Span(clock.saturating_sub(first))
+            }
+        }
+    }
+}
+
+fn fate(reason: Reason) -> ReadingFate {
+    match reason {
+        Reason::Null => ReadingFate::MissingNull,
+        Reason::Nan => ReadingFate::MissingNan,
+        Reason::Unavailable => ReadingFate::MissingUnavailable,
+        Reason::Sentinel => ReadingFate::MissingSentinel,
+        Reason::Quality => ReadingFate::MissingQuality,
+        Reason::Value => ReadingFate::RejectedValue,
+        Reason::Time => ReadingFate::RejectedTime,
+        Reason::Before2000 => ReadingFate::RejectedPast,
+        Reason::Unit => ReadingFate::RejectedUnit,
+        Reason::Name => ReadingFate::RejectedName,
+    }
+}
