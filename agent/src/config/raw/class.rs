@@ -86,7 +86,7 @@ pub(in crate::config) enum Unlisted {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(in crate::config) struct Channel {
-    /// Unit, for people.
+    /// Unit; readings in another one are converted to it, and rejected if that cannot be.
     pub unit: Option<String>,
     /// Smallest plausible value; what lies below is rejected. Default: none.
     pub min: Option<f64>,
