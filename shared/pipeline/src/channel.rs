@@ -15,6 +15,10 @@ use crate::ledger::ReadingFate;
 use crate::reading::Reading;
 use crate::time::{Span, Timestamp};
 
+pub(crate) use self::saved::SavedChannel;
+
+mod saved;
+
 /// Values further from zero are rejected: their squares leave no room for a sum, and features
 /// would stop being numbers.
 const MAX_MAGNITUDE: f64 = 1e100;
@@ -44,8 +48,10 @@ impl Sample {
 /// The features of a channel over one closed window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClosedWindow {
-    /// Start, inclusive. The end is one window length later.
+    /// Start, inclusive.
     pub start: Timestamp,
+    /// End, exclusive.
+    pub end: Timestamp,
     /// The features.
     pub features: Summary,
     /// Event time of the oldest reading.
@@ -65,7 +71,7 @@ pub struct Channel {
     frontier_before: Option<Timestamp>,
     /// Everything before this has been closed.
     closed_until: Option<Timestamp>,
-    /// End of the earliest open window.
+    /// End of the earliest open window: the one around the first of the samples.
     next_close: Option<Timestamp>,
     /// Gateway time at which a reading was last taken in.
     last_taken: Option<Timestamp>,
@@ -159,17 +165,20 @@ impl Channel {
         }
         let closed = ClosedWindow {
             start,
+            end,
             features: moments.summary(),
             oldest: first.time,
             newest: self.samples[count - 1].time,
         };
         self.samples.drain(..count);
         self.closed_until = Some(end);
-        self.next_close = self
-            .samples
-            .first()
-            .map(|sample| window_end(sample.time, window));
+        self.next_close = self.earliest_end(window);
         Some(closed)
+    }
+
+    fn earliest_end(&self, window: Span) -> Option<Timestamp> {
+        let first = self.samples.first()?;
+        Some(window_end(first.time, window))
     }
 
     /// Gateway time at which the channel counts as silent, if it has an open window. Late, repeated

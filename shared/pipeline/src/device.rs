@@ -20,6 +20,10 @@ use crate::score;
 use crate::time::Timestamp;
 use crate::verdict::{Change, Episode, VerdictState};
 
+pub use self::checkpoint::{Reset, RestoreError, Restored};
+
+mod checkpoint;
+
 /// What a device is told.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
@@ -208,6 +212,13 @@ impl Device {
         }
     }
 
+    /// The channels that its class does not list, in the order of their index, which goes on from
+    /// the listed ones'.
+    #[must_use]
+    pub fn unlisted(&self) -> &[Arc<ChannelConfig>] {
+        &self.unlisted
+    }
+
     /// How many channels it has.
     #[must_use]
     pub fn channel_count(&self) -> usize {
@@ -219,6 +230,18 @@ impl Device {
         self.detectors.push(detectors);
         self.channels.push(Channel::default());
         self.unlisted.push(Arc::clone(config));
+    }
+
+    /// The number that the next effect gets.
+    #[must_use]
+    pub fn next_effect(&self) -> u64 {
+        self.next_effect
+    }
+
+    /// Numbers effects from `next` on, unless the device is further already. For numbers that were
+    /// given away and are not to be given again.
+    pub fn skip_effects_to(&mut self, next: u64) {
+        self.next_effect = self.next_effect.max(next);
     }
 
     /// Readings held in open windows.
@@ -311,7 +334,7 @@ impl Device {
 
     /// Whether a frame need not wait any longer.
     fn is_complete(&self, frame: &Frame, now: Timestamp) -> bool {
-        let end = frame.start + self.class.window;
+        let end = frame.end;
         let slack = self.class.out_of_orderness;
         // A channel without an open window has fallen silent or was never heard: nobody waits for it.
         let mut awaited = self
@@ -337,7 +360,7 @@ impl Device {
             ModelScore::Degraded { reason, .. } => Some(*reason),
             ModelScore::None | ModelScore::Scored { .. } => None,
         };
-        let end = frame.start + self.class.window;
+        let end = frame.end;
         let change = self
             .verdict
             .observe(&self.class.verdict, frame.start, end, score.fused);
@@ -429,7 +452,7 @@ impl Device {
         self.status.windows += 1;
         let summary = WindowSummary {
             start: frame.start,
-            end: frame.start + self.class.window,
+            end: frame.end,
             closed_by: frame.closed_by,
             channels: frame.channels,
             scored_at: now,

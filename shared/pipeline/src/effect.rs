@@ -1,6 +1,7 @@
 //! What a device wants done. The shell gives these their identity, stores and forwards them.
 
 use eyot_signal::Summary;
+use serde::{Deserialize, Serialize};
 
 use crate::feature::Feature;
 use crate::reading::ChannelIndex;
@@ -57,7 +58,7 @@ impl WindowSummary {
 }
 
 /// What ended a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClosedBy {
     /// Every channel's watermark passed its end, or the frame wait ran out.
     Watermark,
@@ -83,7 +84,7 @@ impl ClosedBy {
 }
 
 /// A channel's part of a window.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChannelSummary {
     /// Which channel.
     pub channel: ChannelIndex,
@@ -126,7 +127,7 @@ pub enum ModelScore {
 }
 
 /// Why a model gave no score.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DegradedReason {
     /// A channel that it needs had no readings in the window.
     MissingInput,

@@ -8,17 +8,23 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::channel::ClosedWindow;
 use crate::effect::{ChannelSummary, ClosedBy};
+use crate::lean;
 use crate::reading::ChannelIndex;
 use crate::time::Timestamp;
 
 /// The windows of a device's channels over the same stretch of event time.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
     /// Start, inclusive.
     pub start: Timestamp,
+    /// End, exclusive.
+    pub end: Timestamp,
     /// The channels that had readings, in the order of their index.
+    #[serde(deserialize_with = "lean::collect")]
     pub channels: Vec<ChannelSummary>,
     /// What closed the last of them.
     pub closed_by: ClosedBy,
@@ -39,6 +45,7 @@ impl Frame {
     ) -> Self {
         Self {
             start: window.start,
+            end: window.end,
             oldest: window.oldest,
             newest: window.newest,
             channels: vec![ChannelSummary {
@@ -65,9 +72,11 @@ impl Frame {
     }
 }
 
-/// The frames of a device that are not complete yet, earliest first.
-#[derive(Debug, Clone, Default)]
+/// The frames of a device that are not complete yet, earliest first. Two may have one start only
+/// after the windows' length was changed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Frames {
+    #[serde(deserialize_with = "lean::collect")]
     open: VecDeque<Frame>,
     /// Start of the last frame that went.
     gone: Option<Timestamp>,
@@ -86,7 +95,8 @@ impl Frames {
         if self.gone.is_some_and(|gone| window.start <= gone) {
             return Some(Frame::new(channel, window, ClosedBy::Straggler, now));
         }
-        match self.open.binary_search_by_key(&window.start, |f| f.start) {
+        let place = (window.start, window.end);
+        match self.open.binary_search_by_key(&place, |f| (f.start, f.end)) {
             Ok(at) => self.open[at].add(channel, window, closed_by),
             Err(at) => self
                 .open
@@ -105,5 +115,28 @@ impl Frames {
         let frame = self.open.pop_front()?;
         self.gone = Some(frame.start);
         Some(frame)
+    }
+
+    /// Frames from a checkpoint, with the channel that `renumber` finds for each in them; what it
+    /// finds none for is left out. `None` if no frames can have been in that state.
+    pub(crate) fn renumbered(
+        mut self,
+        renumber: impl Fn(ChannelIndex) -> Option<ChannelIndex>,
+    ) -> Option<Self> {
+        let increasing = |f: &Frame| f.channels.is_sorted_by(|a, b| a.channel < b.channel);
+        let places = self.open.iter().map(|f| (f.start, f.end));
+        if !places.is_sorted_by(|a, b| a < b) || !self.open.iter().all(increasing) {
+            return None;
+        }
+        for frame in &mut self.open {
+            frame.channels.retain_mut(|part| {
+                renumber(part.channel)
+                    .map(|index| part.channel = index)
+                    .is_some()
+            });
+            frame.channels.sort_by_key(|part| part.channel);
+        }
+        self.open.retain(|frame| !frame.channels.is_empty());
+        Some(self)
     }
 }

@@ -18,6 +18,7 @@ pub mod effect;
 pub mod feature;
 pub mod forward;
 pub mod frame;
+mod lean;
 pub mod ledger;
 pub mod model;
 pub mod reading;

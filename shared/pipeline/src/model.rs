@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::ClassConfig;
 use crate::detect::{Finding, MAX_SCORE};
 use crate::effect::{DegradedReason, Detector, ModelScore};
 use crate::frame::Frame;
+use crate::lean;
 use crate::reading::ChannelIndex;
-use crate::scorer::{InputSpec, Scorer, Transform};
+use crate::scorer::{InputSpec, ModelId, Scorer, Transform};
 
 /// The model asks for a channel that the class does not have.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +62,23 @@ impl Model {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { scorer, channels })
+    }
+
+    /// Name and version.
+    #[must_use]
+    pub fn id(&self) -> &ModelId {
+        self.scorer.id()
+    }
+
+    /// Whether it can go on from `baseline`, as far as the number of its inputs tells.
+    pub(crate) fn accepts(&self, baseline: &Baseline) -> bool {
+        let learnt = baseline.mean.len();
+        learnt
+            == if baseline.learnt == 0 {
+                0
+            } else {
+                self.channels.len()
+            }
     }
 
     /// Scores a frame against what `baseline` has learnt. Hands the part of every input in the
@@ -165,13 +185,16 @@ impl Model {
 const BASELINE_MEMORY: u32 = 720;
 
 /// What a model has learnt of one device: how it differs from the fleet that the model was trained on.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Baseline {
     /// Windows learnt.
     learnt: u32,
     /// Mean residual by input.
+    #[serde(deserialize_with = "lean::collect")]
     mean: Vec<f32>,
-    /// Residuals of the window last scored.
+    /// Residuals of the window last scored. They go from scoring a window to learning it, and nothing
+    /// comes in between.
+    #[serde(skip)]
     latest: Vec<f32>,
 }
 

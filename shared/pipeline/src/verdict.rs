@@ -1,12 +1,14 @@
 //! From scores to a verdict: hysteresis, so that one odd window is no alert and one normal window
 //! no all-clear, and a cooldown, so that a flapping device does not ring without end.
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::VerdictConfig;
 use crate::effect::Verdict;
 use crate::time::Timestamp;
 
 /// An open episode.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Episode {
     /// Effect number of the alert that raised it.
     pub number: u64,
@@ -33,7 +35,7 @@ pub enum Change {
 }
 
 /// The memory behind a device's verdict.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct VerdictState {
     spoke: bool,
     anomalous: u32,

@@ -142,3 +142,33 @@ fn invariant_6_a_device_fits_its_share() {
     let bytes = heap.bytes_current as usize + size_of::<Device>();
     assert!(bytes <= DEVICE_BYTES, "{bytes} B");
 }
+
+#[test]
+fn invariant_6_a_checkpoint_that_claims_much_takes_no_room_for_it() {
+    let class = Arc::new(class());
+    let mut bytes = Vec::new();
+    Device::new(Arc::clone(&class), None, 0).checkpoint(&mut bytes);
+    // What any device takes that is read back.
+    let restore = |bytes: &[u8]| {
+        allocation_counter::measure(|| {
+            let _ = std::hint::black_box(Device::restore(Arc::clone(&class), None, bytes));
+        })
+    };
+    let honest = restore(&bytes);
+    for at in 1..bytes.len() {
+        // A length of four billion at any place where there may be one.
+        let claim = [
+            &bytes[..at],
+            &[0xFF, 0xFF, 0xFF, 0xFF, 0x0F],
+            &bytes[at + 1..],
+        ]
+        .concat();
+        let hostile = restore(&claim);
+        assert!(
+            hostile.bytes_max <= 2 * honest.bytes_max,
+            "{} B at {at}, not {} B",
+            hostile.bytes_max,
+            honest.bytes_max
+        );
+    }
+}

@@ -12,6 +12,7 @@
 /// Welford's recurrences with a bounded weight: plain mean and variance over the first `memory`
 /// values, exponentially forgetting afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Baseline {
     count: u32,
     mean: f64,
@@ -28,14 +29,21 @@ impl Baseline {
     }
 }
 
+/// What an [`EwmaChart`] has learnt, apart from its parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ChartState {
+    statistic: Option<f64>,
+    values: Baseline,
+    statistics: Baseline,
+}
+
 /// An EWMA control chart over one series, in constant memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EwmaChart {
     lambda: f64,
     memory: u32,
-    statistic: Option<f64>,
-    values: Baseline,
-    statistics: Baseline,
+    state: ChartState,
 }
 
 impl EwmaChart {
@@ -43,25 +51,35 @@ impl EwmaChart {
     /// remembers before it starts to forget.
     #[must_use]
     pub fn new(lambda: f64, memory: u32) -> Self {
+        Self::resume(lambda, memory, ChartState::default())
+    }
+
+    /// A chart that goes on from what another of the same parameters has learnt.
+    #[must_use]
+    pub fn resume(lambda: f64, memory: u32, state: ChartState) -> Self {
         Self {
             lambda,
             memory,
-            statistic: None,
-            values: Baseline::default(),
-            statistics: Baseline::default(),
+            state,
         }
+    }
+
+    /// What it has learnt.
+    #[must_use]
+    pub fn state(&self) -> ChartState {
+        self.state
     }
 
     /// Values that the baseline was learnt from.
     #[must_use]
     pub fn learnt(&self) -> u32 {
-        self.values.count
+        self.state.values.count
     }
 
     /// What the chart expects.
     #[must_use]
     pub fn expected(&self) -> f64 {
-        self.values.mean
+        self.state.values.mean
     }
 
     /// Moves the statistic on by `value` and returns its distance from the baseline in standard
@@ -73,20 +91,21 @@ impl EwmaChart {
         if !value.is_finite() {
             return f64::INFINITY;
         }
-        let Some(old) = self.statistic.filter(|_| self.values.count > 0) else {
-            self.statistic = Some(value);
+        let state = &mut self.state;
+        let Some(old) = state.statistic.filter(|_| state.values.count > 0) else {
+            state.statistic = Some(value);
             return 0.0;
         };
-        let mean = self.values.mean;
-        let sigma = libm::sqrt(self.values.variance)
+        let mean = state.values.mean;
+        let sigma = libm::sqrt(state.values.variance)
             .max(resolution)
             .max(libm::fabs(mean) * 1e-3)
             .max(f64::MIN_POSITIVE);
         let near = value.max(mean - clip * sigma).min(mean + clip * sigma);
         let statistic = self.lambda * near + (1.0 - self.lambda) * old;
-        self.statistic = Some(statistic);
+        state.statistic = Some(statistic);
         let textbook = sigma * libm::sqrt(self.lambda / (2.0 - self.lambda));
-        libm::fabs(statistic - mean) / textbook.max(libm::sqrt(self.statistics.variance))
+        libm::fabs(statistic - mean) / textbook.max(libm::sqrt(state.statistics.variance))
     }
 
     /// Lets the baseline learn the value last scored; one that is not finite is passed over.
@@ -94,9 +113,9 @@ impl EwmaChart {
         if !value.is_finite() {
             return;
         }
-        self.values.push(value, self.memory);
-        if let Some(statistic) = self.statistic {
-            self.statistics.push(statistic, self.memory);
+        self.state.values.push(value, self.memory);
+        if let Some(statistic) = self.state.statistic {
+            self.state.statistics.push(statistic, self.memory);
         }
     }
 }
@@ -172,7 +191,7 @@ mod tests {
         let mean = values.iter().sum::<f64>() / 8.0;
         let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / 8.0;
         assert!((chart.expected() - mean).abs() < 1e-12);
-        assert!((chart.values.variance - variance).abs() < 1e-12);
+        assert!((chart.state.values.variance - variance).abs() < 1e-12);
     }
 
     #[test]

@@ -8,6 +8,6 @@ pub mod chart;
 pub mod moments;
 pub mod robust;
 
-pub use chart::EwmaChart;
+pub use chart::{ChartState, EwmaChart};
 pub use moments::{Moments, Summary};
 pub use robust::{ForecastError, History};

@@ -24,6 +24,7 @@ pub struct Moments {
 
 /// The features of one channel over one window. Units are the channel's unless stated.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Summary {
     /// Number of values.
     pub count: u64,

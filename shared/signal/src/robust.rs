@@ -74,6 +74,29 @@ impl ForecastError {
         }
     }
 
+    /// Goes on from [`ForecastError::count`] errors of [`ForecastError::mean_square`].
+    #[must_use]
+    pub fn resume(memory: u32, count: u32, mean_square: f64) -> Self {
+        let memory = memory.max(1);
+        Self {
+            memory,
+            count: count.min(memory),
+            mean_square,
+        }
+    }
+
+    /// How many errors it remembers, no more than its memory.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The mean of their squares.
+    #[must_use]
+    pub fn mean_square(&self) -> f64 {
+        self.mean_square
+    }
+
     /// Adds an error; one that is not finite is passed over.
     pub fn push(&mut self, error: f64) {
         if !error.is_finite() {
@@ -98,6 +121,36 @@ impl<S: AsRef<[f32]> + AsMut<[f32]>> History<S> {
             next: 0,
             len: 0,
         }
+    }
+
+    /// A history that goes on from another's [`History::values`] and [`History::next`]; `None` if
+    /// there is no room for them in `storage`, if they do not go together, or if a value is not finite.
+    pub fn resume(mut storage: S, values: &[f32], next: usize) -> Option<Self> {
+        let ring = storage.as_mut();
+        let fits = match values.len() {
+            len if len < ring.len() => next == len,
+            len => len == ring.len() && next < len.max(1),
+        };
+        if !fits || values.iter().any(|value| !value.is_finite()) {
+            return None;
+        }
+        ring[..values.len()].copy_from_slice(values);
+        Some(Self {
+            ring: storage,
+            next,
+            len: values.len(),
+        })
+    }
+
+    /// The values it holds, in the order of the storage: the oldest stands at [`History::next`]
+    /// once the storage is full, and before that at the front.
+    pub fn values(&self) -> &[f32] {
+        &self.ring.as_ref()[..self.len]
+    }
+
+    /// Where the next value goes.
+    pub fn next(&self) -> usize {
+        self.next
     }
 
     /// How many values it holds.
@@ -202,6 +255,33 @@ mod tests {
                 prop_assert!((got.sigma - sigma).abs() < 1e-6);
             }
         }
+    }
+
+    #[test]
+    fn a_history_goes_on_from_what_another_held() {
+        for pushed in 0..9_u8 {
+            let mut one = History::new([0.0_f32; 4]);
+            for i in 0..pushed {
+                one.push(f64::from(i));
+            }
+            let mut other = History::resume([0.0; 4], one.values(), one.next()).unwrap();
+            assert_eq!(other, one);
+            one.push(100.0);
+            other.push(100.0);
+            assert_eq!(other, one);
+        }
+    }
+
+    #[test]
+    fn a_history_does_not_go_on_from_what_none_can_have_held() {
+        let resume = |values: &[f32], next| History::resume([0.0; 2], values, next);
+        assert!(resume(&[1.0], 1).is_some() && resume(&[1.0, 2.0], 0).is_some());
+        assert_eq!(resume(&[1.0], 0), None);
+        assert_eq!(resume(&[1.0, 2.0], 2), None);
+        assert_eq!(resume(&[1.0, 2.0, 3.0], 0), None);
+        assert_eq!(resume(&[f32::NAN], 1), None);
+        assert!(History::resume([0.0; 0], &[], 0).is_some());
+        assert_eq!(History::resume([0.0; 0], &[], 1), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A sensor that has stopped moving.
 
 use eyot_signal::Summary;
+use serde::{Deserialize, Serialize};
 
 use crate::config::FlatlineConfig;
 
@@ -8,11 +9,20 @@ use crate::config::FlatlineConfig;
 #[derive(Debug, Clone)]
 pub(super) struct Flatline {
     min_readings: u64,
+    seen: Seen,
+}
+
+/// What a [`Flatline`] has seen, apart from its parameters.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Seen {
     run: u32,
     learnt: u32,
     learnt_flat: u32,
     mean_std: f64,
 }
+
+/// Windows learnt at which the counts are halved.
+const MEMORY: u32 = 4096;
 
 fn is_flat(window: &Summary) -> bool {
     window.min >= window.max
@@ -24,11 +34,18 @@ impl Flatline {
     pub(super) fn new(min_readings: u64) -> Self {
         Self {
             min_readings,
-            run: 0,
-            learnt: 0,
-            learnt_flat: 0,
-            mean_std: 0.0,
+            seen: Seen::default(),
         }
+    }
+
+    /// What it has seen.
+    pub(super) fn seen(&self) -> Seen {
+        self.seen
+    }
+
+    /// Goes on from what another has seen; `None` if none can have seen it.
+    pub(super) fn resume(&mut self, seen: Seen) -> Option<()> {
+        (seen.learnt < MEMORY && seen.learnt_flat <= seen.learnt).then(|| self.seen = seen)
     }
 
     /// Length of the present run of flat windows over the configured one; `None` during the
@@ -37,21 +54,22 @@ impl Flatline {
         if window.count < self.min_readings {
             return None;
         }
-        self.run = if is_flat(window) {
-            self.run.saturating_add(1)
+        let seen = &mut self.seen;
+        seen.run = if is_flat(window) {
+            seen.run.saturating_add(1)
         } else {
             0
         };
-        let usual = self.learnt_flat.saturating_mul(10) > self.learnt;
-        if usual || (self.learnt as usize) < config.warmup {
+        let usual = seen.learnt_flat.saturating_mul(10) > seen.learnt;
+        if usual || (seen.learnt as usize) < config.warmup {
             return None;
         }
-        Some(f64::from(self.run) / f64::from(config.windows))
+        Some(f64::from(seen.run) / f64::from(config.windows))
     }
 
     /// Mean standard deviation of the windows learnt: what a sensor that moves shows here.
     pub(super) fn usual_std(&self) -> f64 {
-        self.mean_std
+        self.seen.mean_std
     }
 
     /// Learns whether being flat is usual here. Halves its counts now and then, so that it forgets.
@@ -59,12 +77,13 @@ impl Flatline {
         if window.count < self.min_readings {
             return;
         }
-        self.learnt += 1;
-        self.learnt_flat += u32::from(is_flat(window));
-        self.mean_std += (window.std - self.mean_std) / f64::from(self.learnt);
-        if self.learnt == 4096 {
-            self.learnt /= 2;
-            self.learnt_flat /= 2;
+        let seen = &mut self.seen;
+        seen.learnt += 1;
+        seen.learnt_flat += u32::from(is_flat(window));
+        seen.mean_std += (window.std - seen.mean_std) / f64::from(seen.learnt);
+        if seen.learnt == MEMORY {
+            seen.learnt /= 2;
+            seen.learnt_flat /= 2;
         }
     }
 }

@@ -5,12 +5,14 @@
 
 mod flatline;
 mod robust_z;
+mod saved;
 
 use eyot_signal::{EwmaChart, Summary};
 
 use self::flatline::Flatline;
 use self::robust_z::RobustZ;
-use crate::config::{ChannelConfig, DetectorConfig};
+pub(crate) use self::saved::{SavedDetectors, Tuning};
+use crate::config::{ChannelConfig, DetectorConfig, EwmaConfig};
 use crate::effect::Detector;
 use crate::feature::Feature;
 use crate::reading::ChannelIndex;
@@ -61,10 +63,7 @@ impl ChannelDetectors {
             charts: ewma
                 .into_iter()
                 .flat_map(|c| c.features.iter().map(move |f| (*f, c)))
-                .map(|(f, c)| {
-                    let memory = u32::try_from(c.memory).unwrap_or(u32::MAX);
-                    (f, EwmaChart::new(c.lambda, memory))
-                })
+                .map(|(f, c)| (f, EwmaChart::new(c.lambda, chart_memory(c))))
                 .collect(),
             flatline: flatline.map(|c| Flatline::new(c.min_readings)),
         }
@@ -131,6 +130,10 @@ impl ChannelDetectors {
             flatline.learn(window);
         }
     }
+}
+
+fn chart_memory(config: &EwmaConfig) -> u32 {
+    u32::try_from(config.memory).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

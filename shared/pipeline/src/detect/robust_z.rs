@@ -2,6 +2,7 @@
 
 use eyot_signal::{ForecastError, History};
 
+use super::saved::SavedRobustZ;
 use crate::config::RobustZConfig;
 use crate::feature::Feature;
 
@@ -35,13 +36,33 @@ pub(super) struct RobustZ {
 impl RobustZ {
     /// Has seen nothing yet.
     pub(super) fn new(feature: Feature, config: &RobustZConfig) -> Self {
-        let memory = config.history.saturating_mul(ERROR_MEMORY);
         Self {
             feature,
             history: History::new(vec![0.0_f32; config.history].into_boxed_slice()),
-            error: ForecastError::new(u32::try_from(memory).unwrap_or(u32::MAX)),
+            error: ForecastError::new(error_memory(config)),
             latest: f64::NAN,
         }
+    }
+
+    /// What it has learnt. The latest error is not part of it: it goes from scoring a window to
+    /// learning it, and nothing comes in between.
+    pub(super) fn save(&self) -> SavedRobustZ {
+        SavedRobustZ {
+            feature: self.feature,
+            next: self.history.next(),
+            values: self.history.values().to_vec(),
+            errors: self.error.count(),
+            mean_square: self.error.mean_square(),
+        }
+    }
+
+    /// Goes on from what another of the same feature and parameters has learnt; `None` if none can
+    /// have learnt it.
+    pub(super) fn resume(&mut self, config: &RobustZConfig, saved: &SavedRobustZ) -> Option<()> {
+        let storage = vec![0.0_f32; config.history].into_boxed_slice();
+        self.history = History::resume(storage, &saved.values, saved.next)?;
+        self.error = ForecastError::resume(error_memory(config), saved.errors, saved.mean_square);
+        Some(())
     }
 
     /// Judges a value; `None` during the warm-up. `scratch` holds as many values as the history.
@@ -74,6 +95,10 @@ impl RobustZ {
         self.history.push(value);
         self.error.push(self.latest);
     }
+}
+
+fn error_memory(config: &RobustZConfig) -> u32 {
+    u32::try_from(config.history.saturating_mul(ERROR_MEMORY)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

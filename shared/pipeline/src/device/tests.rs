@@ -1,6 +1,8 @@
 //! The device, told of readings and timers in event time.
 
+mod checkpoints;
 mod properties;
+mod restarts;
 mod scoring;
 mod world;
 

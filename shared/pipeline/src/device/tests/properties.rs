@@ -252,7 +252,7 @@ fn any_reading() -> impl Strategy<Value = Reading> {
 }
 
 #[derive(Debug, Clone)]
-enum Told {
+pub(super) enum Told {
     Readings(Timestamp, Vec<Reading>),
     Timer(Timestamp),
     /// At the time that the device asked for.
@@ -260,7 +260,7 @@ enum Told {
     Stop(Timestamp),
 }
 
-fn any_input() -> impl Strategy<Value = Told> {
+pub(super) fn any_input() -> impl Strategy<Value = Told> {
     prop_oneof![
         8 => (any_time(), prop::collection::vec(any_reading(), 0..20))
             .prop_map(|(now, readings)| Told::Readings(now, readings)),

@@ -17,7 +17,7 @@ pub(super) fn at(seconds: impl Into<f64>) -> Timestamp {
     ORIGIN + Span((seconds.into() * 1e9).round() as i64)
 }
 
-fn channel(name: &str) -> ChannelConfig {
+pub(super) fn channel(name: &str) -> ChannelConfig {
     ChannelConfig {
         name: name.into(),
         unit: None,
@@ -79,7 +79,7 @@ impl World {
     }
 
     pub(super) fn with_model(class: ClassConfig, behaviour: Behaviour) -> Self {
-        let model = Model::bind(Arc::new(FakeScorer::new(behaviour)), &class).unwrap();
+        let model = model(&class, behaviour, 0, "1");
         Self::resume(class, Some(model), 0)
     }
 
@@ -161,6 +161,20 @@ impl World {
 
     pub(super) fn stop(&mut self) -> &mut Self {
         self.handle(Input::Stop { now: self.now })
+    }
+
+    /// The device is written down and read back under `class`; what that cost.
+    pub(super) fn restart(&mut self, class: ClassConfig, model: Option<Model>) -> Vec<Reset> {
+        let mut bytes = Vec::new();
+        self.device.checkpoint(&mut bytes);
+        let restored = Device::restore(Arc::new(class), model, &bytes).unwrap();
+        self.device = restored.device;
+        restored.reset
+    }
+
+    /// The next effect, if there is one.
+    pub(super) fn pop(&mut self) -> Option<Effect> {
+        self.unread.pop_front()
     }
 
     fn handle(&mut self, input: Input<'_>) -> &mut Self {
@@ -266,10 +280,21 @@ struct FakeScorer {
     id: ModelId,
     inputs: Vec<InputSpec>,
     behaviour: Behaviour,
+    warmup: u32,
+}
+
+/// A model for `class` that learns `warmup` windows before it speaks.
+pub(super) fn model(
+    class: &ClassConfig,
+    behaviour: Behaviour,
+    warmup: u32,
+    version: &str,
+) -> Model {
+    Model::bind(Arc::new(FakeScorer::new(behaviour, warmup, version)), class).unwrap()
 }
 
 impl FakeScorer {
-    fn new(behaviour: Behaviour) -> Self {
+    fn new(behaviour: Behaviour, warmup: u32, version: &str) -> Self {
         let input = |channel: &str| InputSpec {
             channel: channel.into(),
             feature: Feature::Mean,
@@ -280,10 +305,11 @@ impl FakeScorer {
         Self {
             id: ModelId {
                 name: "fake".into(),
-                version: "1".into(),
+                version: version.into(),
             },
             inputs: vec![input("flow"), input("head")],
             behaviour,
+            warmup,
         }
     }
 }
@@ -302,7 +328,7 @@ impl Scorer for FakeScorer {
     }
 
     fn warmup(&self) -> u32 {
-        0
+        self.warmup
     }
 
     fn threshold(&self) -> f32 {

@@ -1,0 +1,322 @@
+//! A device's state as bytes, and a device from them.
+//!
+//! The first byte is the version of the format, the rest is [`Saved`] as postcard writes it. A device that is
+//! restored under the configuration and model it was saved under does from then on what the other
+//! would have done, to the last bit. Under another configuration it keeps what still has a
+//! meaning: channels are found again by name, whatever their index is now.
+//!
+//! Bytes of version 1, give or take the lengths of small numbers: 30, and for each
+//!
+//! | | bytes |
+//! |---|---|
+//! | channel | 30 and its name; not listed: its unit as well |
+//! | reading in an open window | 11 at a millisecond apart, 13 at ten seconds |
+//! | robust z-score of a channel | 13 and 4 a window in its history |
+//! | control chart of a channel | 37 at most |
+//! | flatline of a channel | 14 |
+//! | frame that waits for channels | 40, and 76 a channel in it |
+//! | model | 3, its name and version, 4 an input |
+//!
+//! With four channels and the default detectors these are 0.4 KiB at first and 2.6 KiB with histories of 60 windows,
+//! plus the readings.
+//!
+//! What is read is not trusted: the store checks its own checksums, but a checkpoint that no device
+//! can have written is refused here, so that a restored device never panics either.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Device, Status};
+use crate::channel::{Channel, SavedChannel};
+use crate::config::{ChannelConfig, ClassConfig};
+use crate::detect::{SavedDetectors, Tuning};
+use crate::effect::{DegradedReason, Detector};
+use crate::frame::Frames;
+use crate::lean;
+use crate::model::{Baseline, Model};
+use crate::reading::ChannelIndex;
+use crate::time::{Span, Timestamp};
+use crate::verdict::VerdictState;
+
+/// The format that is written.
+const VERSION: u8 = 1;
+/// Numbers beyond it are no device's: it would take longer than the world has.
+const MAX_NUMBER: u64 = i64::MAX as u64;
+
+/// Why bytes do not give a device.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// There is nothing.
+    #[error("the checkpoint is empty")]
+    Empty,
+    /// It was written by a later release, or is something else.
+    #[error("the checkpoint has format version {0}; this release reads version 1")]
+    Version(u8),
+    /// It ends too early, or is not what the format allows.
+    #[error("the checkpoint cannot be read")]
+    Malformed(#[source] postcard::Error),
+    /// It can be read, but no device can have been in that state.
+    #[error("the checkpoint contradicts itself: {0}")]
+    Inconsistent(&'static str),
+}
+
+/// A device and what it could not take along.
+#[derive(Debug)]
+pub struct Restored {
+    /// The device.
+    pub device: Device,
+    /// What was lost or starts afresh because the configuration or the model has changed.
+    pub reset: Vec<Reset>,
+}
+
+/// Something that a changed configuration has cost a device.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reset {
+    /// The class has a channel no longer.
+    #[error("channel `{name}` is gone, with {readings} readings in open windows")]
+    Channel {
+        /// Its name.
+        name: String,
+        /// Readings in its open windows, lost.
+        readings: usize,
+    },
+    /// Windows have another length: what is open will be cut anew.
+    #[error("open windows are now {window} long")]
+    Windows {
+        /// Their length now.
+        window: Span,
+    },
+    /// A detector has other parameters and starts to learn again.
+    #[error("detector {} has other parameters and learns anew", .0.name())]
+    Detector(Detector),
+    /// The model is another or gone: what was learnt about the old one is of no use.
+    #[error("the model is another or gone, and so is its baseline")]
+    Model,
+}
+
+/// Version 1 of the format, in the order in which it is written.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    next_effect: u64,
+    window: Span,
+    tuning: Tuning,
+    /// In the order of their index, the listed ones first.
+    #[serde(deserialize_with = "lean::collect")]
+    channels: Vec<SavedPart>,
+    /// Its channel indices are positions in `channels`.
+    frames: Frames,
+    verdict: VerdictState,
+    unlearnt: u32,
+    model: Option<SavedModel>,
+    newest: Option<Timestamp>,
+    score: Option<f64>,
+    windows: u64,
+    alerts: u64,
+    degraded: Option<DegradedReason>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedPart {
+    name: String,
+    /// There if the class did not list it.
+    unlisted: Option<Unlisted>,
+    state: SavedChannel,
+    detectors: SavedDetectors,
+}
+
+/// What a channel that is not listed has of its own.
+#[derive(Serialize, Deserialize)]
+struct Unlisted {
+    unit: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedModel {
+    name: String,
+    version: String,
+    baseline: Baseline,
+}
+
+impl Device {
+    /// Appends everything that the device knows to `out`, see the head of this module.
+    pub fn checkpoint(&self, out: &mut Vec<u8>) {
+        out.push(VERSION);
+        let written = postcard::to_io(&self.save(), out);
+        debug_assert!(
+            written.is_ok(),
+            "a vector takes all, and all lengths are known"
+        );
+    }
+
+    /// A device that goes on from a checkpoint.
+    ///
+    /// # Errors
+    /// When the bytes are not those of a checkpoint.
+    pub fn restore(
+        class: Arc<ClassConfig>,
+        model: Option<Model>,
+        bytes: &[u8],
+    ) -> Result<Restored, RestoreError> {
+        let saved = match bytes.split_first() {
+            None => return Err(RestoreError::Empty),
+            Some((&VERSION, bytes)) => read(bytes)?,
+            Some((&other, _)) => return Err(RestoreError::Version(other)),
+        };
+        let mut reset = Vec::new();
+        let mut device = Self::new(class, model, saved.next_effect - 1);
+        let held = saved.channels.iter().any(|part| part.state.held() > 0);
+        if held && saved.window != device.class.window {
+            let window = device.class.window;
+            reset.push(Reset::Windows { window });
+        }
+        let changed = saved.tuning.changed(&Tuning::of(&device.class.detectors));
+        reset.extend(changed.into_iter().map(Reset::Detector));
+        let mut indices = Vec::new();
+        for part in &saved.channels {
+            let index = device.place(part);
+            match index {
+                Some(index) => device.resume(usize::from(index), part, &saved.tuning)?,
+                None => reset.push(Reset::Channel {
+                    name: part.name.clone(),
+                    readings: part.state.held(),
+                }),
+            }
+            indices.push(index);
+        }
+        device.frames = saved
+            .frames
+            .renumbered(|old| indices.get(usize::from(old)).copied().flatten())
+            .ok_or(RestoreError::Inconsistent("frames out of order"))?;
+        if let Some(saved) = saved.model
+            && !device.resume_model(saved)
+        {
+            reset.push(Reset::Model);
+        }
+        device.verdict = saved.verdict;
+        device.unlearnt = saved.unlearnt;
+        device.status = Status {
+            newest: saved.newest,
+            score: saved.score,
+            windows: saved.windows,
+            alerts: saved.alerts,
+            degraded: saved.degraded.filter(|_| device.model.is_some()),
+            ..Status::default()
+        };
+        Ok(Restored { device, reset })
+    }
+
+    fn save(&self) -> Saved {
+        let listed = self.class.channels.len();
+        let configs = self
+            .class
+            .channels
+            .iter()
+            .chain(self.unlisted.iter().map(Arc::as_ref));
+        let states = self.channels.iter().zip(&self.detectors);
+        let part =
+            |(index, (config, (channel, detectors))): (usize, (&ChannelConfig, (&Channel, _)))| {
+                SavedPart {
+                    name: config.name.clone(),
+                    unlisted: (index >= listed).then(|| Unlisted {
+                        unit: config.unit.clone(),
+                    }),
+                    state: channel.save(),
+                    detectors: crate::detect::ChannelDetectors::save(detectors),
+                }
+            };
+        Saved {
+            next_effect: self.next_effect,
+            window: self.class.window,
+            tuning: Tuning::of(&self.class.detectors),
+            channels: configs.zip(states).enumerate().map(part).collect(),
+            frames: self.frames.clone(),
+            verdict: self.verdict.clone(),
+            unlearnt: self.unlearnt,
+            model: self.model.as_ref().map(|(model, baseline)| SavedModel {
+                name: model.id().name.clone(),
+                version: model.id().version.clone(),
+                baseline: baseline.clone(),
+            }),
+            newest: self.status.newest,
+            score: self.status.score,
+            windows: self.status.windows,
+            alerts: self.status.alerts,
+            degraded: self.status.degraded,
+        }
+    }
+
+    /// The index of a saved channel. One that the class neither lists nor listed is added again as
+    /// long as the class takes such channels.
+    fn place(&mut self, part: &SavedPart) -> Option<ChannelIndex> {
+        if let Some(index) = self.class.channel_index(&part.name) {
+            return Some(index);
+        }
+        let rules = self.class.unlisted.as_ref()?;
+        let found = part.unlisted.as_ref()?;
+        if self.unlisted.len() >= rules.max {
+            return None;
+        }
+        let index = ChannelIndex::try_from(self.channels.len()).ok()?;
+        let config = ChannelConfig {
+            name: part.name.clone(),
+            unit: found.unit.clone().or_else(|| rules.channel.unit.clone()),
+            ..rules.channel.clone()
+        };
+        self.add_channel(&Arc::new(config));
+        Some(index)
+    }
+
+    fn resume(
+        &mut self,
+        index: usize,
+        part: &SavedPart,
+        tuning: &Tuning,
+    ) -> Result<(), RestoreError> {
+        self.channels[index] = Channel::resume(&part.state, self.class.window).ok_or(
+            RestoreError::Inconsistent("readings out of order or out of range"),
+        )?;
+        self.detectors[index]
+            .resume(&part.detectors, tuning, &self.class.detectors)
+            .ok_or(RestoreError::Inconsistent(
+                "a detector has learnt what none can",
+            ))
+    }
+
+    /// Whether the present model is the one that was saved, and goes on from there.
+    fn resume_model(&mut self, saved: SavedModel) -> bool {
+        match &mut self.model {
+            Some((model, baseline))
+                if (&model.id().name, &model.id().version) == (&saved.name, &saved.version)
+                    && model.accepts(&saved.baseline) =>
+            {
+                *baseline = saved.baseline;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Reads version 1 and checks what concerns the whole.
+fn read(bytes: &[u8]) -> Result<Saved, RestoreError> {
+    let (saved, rest) =
+        postcard::take_from_bytes::<Saved>(bytes).map_err(RestoreError::Malformed)?;
+    if !rest.is_empty() {
+        return Err(RestoreError::Inconsistent("bytes follow its end"));
+    }
+    let numbers = [saved.next_effect, saved.windows, saved.alerts];
+    if saved.next_effect == 0 || numbers.iter().any(|number| *number > MAX_NUMBER) {
+        return Err(RestoreError::Inconsistent("numbers out of range"));
+    }
+    let mut names: Vec<&str> = saved
+        .channels
+        .iter()
+        .map(|part| part.name.as_str())
+        .collect();
+    names.sort_unstable();
+    if names.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(RestoreError::Inconsistent("a channel occurs twice"));
+    }
+    Ok(saved)
+}

@@ -1,0 +1,263 @@
+//! Devices that are written down and read back.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::super::*;
+use super::properties::{Told, any_input};
+use super::world::{Behaviour, ORIGIN, channel, class, model};
+use crate::config::{EwmaConfig, FlatlineConfig, RobustZConfig, UnlistedConfig};
+use crate::feature::Feature;
+use crate::time::Span;
+
+/// Windows of a second, all detectors with short warm-ups, two channels beyond the listed.
+pub(super) fn quick_class() -> ClassConfig {
+    let mut class = class();
+    class.window = Span::from_secs(1);
+    class.out_of_orderness = Span::from_millis(300);
+    class.frame_wait = Span::from_secs(2);
+    class.idle_timeout = Span::from_secs(5);
+    class.max_window_readings = 20;
+    class.unlisted = Some(UnlistedConfig {
+        channel: channel(""),
+        max: 2,
+    });
+    class.detectors.robust_z = Some(RobustZConfig {
+        features: vec![Feature::Mean, Feature::Last],
+        threshold: 5.0,
+        history: 6,
+        warmup: 3,
+    });
+    class.detectors.ewma = Some(EwmaConfig {
+        features: vec![Feature::Mean, Feature::Slope],
+        lambda: 0.2,
+        threshold: 5.0,
+        warmup: 3,
+        memory: 8,
+    });
+    class.detectors.flatline = Some(FlatlineConfig {
+        windows: 2,
+        min_readings: 2,
+        warmup: 3,
+    });
+    class.detectors.relearn_after = 4;
+    class
+}
+
+fn quick_model(class: &ClassConfig) -> Model {
+    model(class, Behaviour::DoubtsHead, 3, "1")
+}
+
+pub(super) fn checkpoint(device: &Device) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    device.checkpoint(&mut bytes);
+    bytes
+}
+
+pub(super) fn restore(class: &ClassConfig, model: Option<Model>, bytes: &[u8]) -> Restored {
+    Device::restore(Arc::new(class.clone()), model, bytes).unwrap()
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Anything, however absurd.
+    Told(Told),
+    /// After some milliseconds come readings: channel, milliseconds ago, value.
+    Readings(i64, Vec<(usize, i64, f64)>),
+    Timer(i64),
+    /// A channel that the class does not list.
+    Channel,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let value = prop_oneof![
+        6 => 9.9..10.1_f64,
+        2 => Just(10.0),
+        1 => -1e3..1e3_f64,
+    ];
+    let ago = prop_oneof![8 => 0..400_i64, 1 => 0..4000_i64];
+    let readings = prop::collection::vec((0..5_usize, ago, value), 1..12);
+    prop_oneof![
+        1 => any_input().prop_map(Step::Told),
+        40 => (0..500_i64, readings).prop_map(|(pause, readings)| Step::Readings(pause, readings)),
+        3 => (0..6000_i64).prop_map(Step::Timer),
+        1 => Just(Step::Channel),
+    ]
+}
+
+/// A device with what came out of it.
+struct Run {
+    device: Device,
+    now: Timestamp,
+    tally: Tally,
+    effects: Vec<Numbered>,
+}
+
+impl Run {
+    fn new(device: Device) -> Self {
+        Self {
+            device,
+            now: ORIGIN,
+            tally: Tally::default(),
+            effects: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        let mut readings = Vec::new();
+        let config;
+        let input = match step {
+            Step::Told(Told::Readings(now, readings)) => Input::Readings {
+                now: *now,
+                readings,
+            },
+            Step::Told(Told::Timer(now)) => Input::Timer { now: *now },
+            Step::Told(Told::Stop(now)) => Input::Stop { now: *now },
+            Step::Told(Told::Wake) => match self.device.wake_at() {
+                Some(now) => Input::Timer { now },
+                None => return,
+            },
+            Step::Readings(pause, list) => {
+                self.now = self.now + Span::from_millis(*pause);
+                let count = self.device.channel_count();
+                readings.extend(list.iter().map(|(channel, ago, value)| Reading {
+                    time: self.now - Span::from_millis(*ago),
+                    value: *value,
+                    channel: (channel % count) as ChannelIndex,
+                }));
+                Input::Readings {
+                    now: self.now,
+                    readings: &readings,
+                }
+            }
+            Step::Timer(pause) => {
+                self.now = self.now + Span::from_millis(*pause);
+                Input::Timer { now: self.now }
+            }
+            Step::Channel => {
+                let number = self.device.unlisted().len();
+                if number == 2 {
+                    return;
+                }
+                let mut new = channel(&format!("found{number}"));
+                new.unit = (number > 0).then(|| "bar".into());
+                config = Arc::new(new);
+                Input::Channel { config: &config }
+            }
+        };
+        self.device
+            .handle(input, &mut self.tally, &mut self.effects);
+    }
+
+    /// All that can be seen from outside, floats to the last bit.
+    fn seen(&self) -> String {
+        format!(
+            "{:?} {:?} {:?} {:?}",
+            self.effects,
+            self.tally,
+            self.device.wake_at(),
+            self.device.status()
+        )
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn invariant_3_a_checkpoint_anywhere_changes_nothing(
+        steps in prop::collection::vec((any_step(), prop::bool::weighted(0.2)), 1..150),
+        with_model in any::<bool>(),
+    ) {
+        let class = quick_class();
+        let model = with_model.then(|| quick_model(&class));
+        let device = || Device::new(Arc::new(class.clone()), model.clone(), 7);
+        let (mut whole, mut cut) = (Run::new(device()), Run::new(device()));
+        for (step, here) in &steps {
+            whole.take(step);
+            cut.take(step);
+            prop_assert_eq!(whole.seen(), cut.seen());
+            let bytes = checkpoint(&whole.device);
+            prop_assert_eq!(&bytes, &checkpoint(&cut.device));
+            if *here {
+                let restored = restore(&class, model.clone(), &bytes);
+                prop_assert_eq!(restored.reset, []);
+                prop_assert_eq!(restored.device.unlisted(), whole.device.unlisted());
+                cut.device = restored.device;
+            }
+            whole.effects.clear();
+            cut.effects.clear();
+        }
+    }
+
+    #[test]
+    fn bytes_that_were_tampered_with_never_hurt(
+        steps in prop::collection::vec(any_step(), 1..60),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        end in prop::option::of(any::<prop::sample::Index>()),
+        after in prop::collection::vec(any_step(), 1..60),
+    ) {
+        let class = quick_class();
+        let model = quick_model(&class);
+        let mut run = Run::new(Device::new(Arc::new(class.clone()), Some(model.clone()), 0));
+        for step in &steps {
+            run.take(step);
+        }
+        let mut bytes = checkpoint(&run.device);
+        for (index, byte) in edits {
+            *index.get_mut(&mut bytes) = byte;
+        }
+        if let Some(end) = end {
+            bytes.truncate(end.index(bytes.len()));
+        }
+        if let Ok(restored) = Device::restore(Arc::new(class), Some(model), &bytes) {
+            run.device = restored.device;
+            for step in &after {
+                run.take(step);
+            }
+            run.take(&Step::Told(Told::Stop(run.now)));
+            prop_assert_eq!(run.device.held(), 0);
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_hurt(mut bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let class = Arc::new(quick_class());
+        let _ = Device::restore(Arc::clone(&class), None, &bytes);
+        bytes.insert(0, 1);
+        let _ = Device::restore(class, None, &bytes);
+    }
+}
+
+#[test]
+fn what_is_no_checkpoint_says_why() {
+    let class = Arc::new(class());
+    let error = |bytes: &[u8]| match Device::restore(Arc::clone(&class), None, bytes) {
+        Ok(_) => panic!("restored from {bytes:?}"),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(error(&[]), "the checkpoint is empty");
+    assert_eq!(
+        error(&[2, 0]),
+        "the checkpoint has format version 2; this release reads version 1"
+    );
+    let bytes = checkpoint(&Device::new(Arc::clone(&class), None, 0));
+    for end in 1..bytes.len() {
+        assert_eq!(error(&bytes[..end]), "the checkpoint cannot be read");
+    }
+    assert_eq!(
+        error(&[bytes.as_slice(), &[0]].concat()),
+        "the checkpoint contradicts itself: bytes follow its end"
+    );
+}
+
+#[test]
+fn numbers_go_on_and_are_only_ever_raised() {
+    let mut device = Device::new(Arc::new(class()), None, 41);
+    device.skip_effects_to(50);
+    let mut device = restore(&class(), None, &checkpoint(&device)).device;
+    assert_eq!(device.next_effect(), 50);
+    device.skip_effects_to(3);
+    assert_eq!(device.next_effect(), 50);
+}
