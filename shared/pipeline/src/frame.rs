@@ -117,6 +117,14 @@ impl Frames {
         Some(frame)
     }
 
+    /// Readings of a channel in the frames.
+    pub(crate) fn readings_of(&self, channel: usize) -> u64 {
+        let parts = self.open.iter().flat_map(|frame| &frame.channels);
+        parts
+            .filter(|part| usize::from(part.channel) == channel)
+            .fold(0, |sum, part| sum.saturating_add(part.features.count))
+    }
+
     /// Frames from a checkpoint, with the channel that `renumber` finds for each in them; what it
     /// finds none for is left out. `None` if no frames can have been in that state.
     pub(crate) fn renumbered(

@@ -74,12 +74,12 @@ pub struct Restored {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reset {
     /// The class has a channel no longer.
-    #[error("channel `{name}` is gone, with {readings} readings in open windows")]
+    #[error("channel `{name}` is gone, with {readings} readings that were in no record yet")]
     Channel {
         /// Its name.
         name: String,
-        /// Readings in its open windows, lost.
-        readings: usize,
+        /// Readings in its open windows and in closed ones that waited for other channels, lost.
+        readings: u64,
     },
     /// Windows have another length: what is open will be cut anew.
     #[error("open windows are now {window} long")]
@@ -173,13 +173,13 @@ impl Device {
         let changed = saved.tuning.changed(&Tuning::of(&device.class.detectors));
         reset.extend(changed.into_iter().map(Reset::Detector));
         let mut indices = Vec::new();
-        for part in &saved.channels {
+        for (position, part) in saved.channels.iter().enumerate() {
             let index = device.place(part);
             match index {
                 Some(index) => device.resume(usize::from(index), part, &saved.tuning)?,
                 None => reset.push(Reset::Channel {
                     name: part.name.clone(),
-                    readings: part.state.held(),
+                    readings: part.state.held() as u64 + saved.frames.readings_of(position),
                 }),
             }
             indices.push(index);

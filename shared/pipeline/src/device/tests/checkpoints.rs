@@ -179,7 +179,9 @@ proptest! {
         let (mut whole, mut cut) = (Run::new(device()), Run::new(device()));
         for (number, (mut step, here)) in steps.into_iter().enumerate() {
             if let Step::Readings(_, readings) = &mut step && number > stuck {
-                readings.iter_mut().for_each(|reading| reading.2 = 10.0);
+                for reading in readings {
+                    reading.2 = 10.0;
+                }
             }
             whole.take(&step);
             cut.take(&step);

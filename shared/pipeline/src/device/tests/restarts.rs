@@ -33,7 +33,8 @@ fn channels_are_found_again_by_name_and_what_is_gone_is_named() {
     let mut other = class();
     other.channels = ["valve", "head", "power"].map(channel).to_vec();
     let reset = world.restart(other, None);
-    let (name, readings) = ("flow".into(), 1);
+    // One in an open window, one in a closed window that waits for `head`.
+    let (name, readings) = ("flow".into(), 2);
     assert_eq!(reset, [Reset::Channel { name, readings }]);
     // `head` has one reading open still, and its detector is warm.
     world.at(93).reading("head", 93, 3.0);
