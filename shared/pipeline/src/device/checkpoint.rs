@@ -179,7 +179,10 @@ impl Device {
                 Some(index) => device.resume(usize::from(index), part, &saved.tuning)?,
                 None => reset.push(Reset::Channel {
                     name: part.name.clone(),
-                    readings: part.state.held() as u64 + saved.frames.readings_of(position),
+                    readings: saved
+                        .frames
+                        .readings_of(position)
+                        .saturating_add(part.state.held() as u64),
                 }),
             }
             indices.push(index);
