@@ -1,0 +1,5 @@
+//! The journal as a whole.
+
+mod model;
+mod size;
+mod world;
