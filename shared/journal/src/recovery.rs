@@ -139,8 +139,10 @@ fn look_at<D: Disk>(
     };
     let mut scan = Scan::new(file, first);
     if let Some(reason) = bad {
-        let end = scan_positions(&mut scan, first, length, &mut Vec::new())
-            .map_or_else(|_| highest_possible(first, length), |(end, _)| end);
+        let end = match scan_positions(&mut scan, first, length, &mut Vec::new()) {
+            Ok((end, _)) if end > first => end,
+            _ => highest_possible(first, length),
+        };
         aside(recovery, reason);
         return Found::Nothing(end);
     }

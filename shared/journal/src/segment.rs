@@ -125,9 +125,12 @@ pub(crate) fn put_frame(
     if length < 0x80 {
         out[start] = length as u8;
     } else {
-        let mut prefix = Vec::with_capacity(4);
-        varint::put(&mut prefix, length as u64);
-        out.splice(start..=start, prefix);
+        let mut prefix = [0; 4];
+        let bytes = varint::write_short(&mut prefix, length);
+        let end = out.len();
+        out.resize(end + bytes - 1, 0);
+        out.copy_within(start + 1..end, start + bytes);
+        out[start..start + bytes].copy_from_slice(&prefix[..bytes]);
     }
     Ok(())
 }

@@ -1,5 +1,10 @@
 //! The journal as a whole.
 
+mod codec;
+mod damage;
+mod fuzz;
+mod invariant_1;
 mod model;
+mod quota;
 mod size;
 mod world;

@@ -10,6 +10,18 @@ pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// Writes a number below 2^28 at the front of `out` and says how many bytes it took.
+pub(crate) fn write_short(out: &mut [u8; 4], mut value: usize) -> usize {
+    let mut at = 0;
+    while value >= 0x80 && at < 3 {
+        out[at] = value as u8 | 0x80;
+        value >>= 7;
+        at += 1;
+    }
+    out[at] = value as u8;
+    at + 1
+}
+
 /// Appends a signed number: small magnitudes are short.
 #[inline]
 pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
@@ -131,6 +143,15 @@ mod tests {
             prop_assert_eq!(cursor.varint(), Ok(value));
             prop_assert_eq!(cursor.signed(), Ok(signed));
             prop_assert!(cursor.is_empty());
+        }
+
+        #[test]
+        fn short_numbers_are_written_alike(value in 0..1_usize << 28, shift in 0..28) {
+            let value = value >> shift;
+            let (mut bytes, mut short) = (Vec::new(), [0; 4]);
+            put(&mut bytes, value as u64);
+            let n = write_short(&mut short, value);
+            prop_assert_eq!(&short[..n], &bytes[..]);
         }
 
         #[test]

@@ -33,7 +33,7 @@ struct State {
     inodes: Vec<Inode>,
     /// Files that were opened before are dead.
     boot: u32,
-    /// Operations until the power goes.
+    /// Operations until everything stops.
     left: Option<u64>,
     off: bool,
     failing_writes: u32,
@@ -60,12 +60,13 @@ impl FaultDisk {
         })))
     }
 
-    /// The power goes in the middle of the `operations`th change or sync from now on, 0 being the next.
-    pub fn cut_power_after(&self, operations: u64) {
+    /// Everything stops in the middle of the `operations`th change or sync from now on, 0 being the next: the
+    /// process ends or the power goes, as the restart will show.
+    pub fn stop_after(&self, operations: u64) {
         self.state().left = Some(operations);
     }
 
-    /// Whether the power is gone.
+    /// Whether everything has stopped.
     #[must_use]
     pub fn is_off(&self) -> bool {
         self.state().off
@@ -97,7 +98,10 @@ impl FaultDisk {
 
     /// The process ends and another one starts: everything written is there. Files that are open are dead.
     pub fn restart_after_kill(&self) {
-        self.state().boot += 1;
+        let mut state = self.state();
+        state.off = false;
+        state.left = None;
+        state.boot += 1;
     }
 
     /// So many of a thousand writes fail from now on, after a part.
@@ -154,15 +158,15 @@ fn apply(names: &mut BTreeMap<String, usize>, change: NameChange) {
     }
 }
 
-fn no_power() -> io::Error {
-    io::Error::other("the power is gone")
+fn stopped() -> io::Error {
+    io::Error::other("everything has stopped")
 }
 
 impl State {
-    /// One more change or sync. `Ok(false)` if it is the one in which the power goes.
+    /// One more change or sync. `Ok(false)` if it is the one in which everything stops.
     fn operation(&mut self) -> io::Result<bool> {
         if self.off {
-            return Err(no_power());
+            return Err(stopped());
         }
         match &mut self.left {
             Some(0) => {
@@ -183,7 +187,7 @@ impl State {
             apply(&mut self.names, change.clone());
             self.name_changes.push(change);
         }
-        if lives { Ok(()) } else { Err(no_power()) }
+        if lives { Ok(()) } else { Err(stopped()) }
     }
 
     fn create(&mut self, name: &str) -> usize {
@@ -203,7 +207,7 @@ impl State {
 
     fn find(&self, name: &str) -> io::Result<usize> {
         if self.off {
-            return Err(no_power());
+            return Err(stopped());
         }
         let inode = self.names.get(name).copied();
         inode.ok_or_else(|| io::Error::from(ErrorKind::NotFound))
@@ -236,7 +240,7 @@ impl Disk for FaultDisk {
         if lives {
             Ok(self.file(&state, inode))
         } else {
-            Err(no_power())
+            Err(stopped())
         }
     }
 
@@ -260,7 +264,7 @@ impl Disk for FaultDisk {
     fn list(&self) -> io::Result<Vec<(String, u64)>> {
         let state = self.state();
         if state.off {
-            return Err(no_power());
+            return Err(stopped());
         }
         let length = |(name, &inode): (&String, &usize)| (name.clone(), state.inodes[inode].len());
         Ok(state.names.iter().map(length).collect())
@@ -276,7 +280,7 @@ impl Disk for FaultDisk {
         if lives || state.random.chance(500) {
             state.sync_names();
         }
-        if lives { Ok(()) } else { Err(no_power()) }
+        if lives { Ok(()) } else { Err(stopped()) }
     }
 }
 
@@ -292,7 +296,7 @@ impl FaultFile {
     fn state(&self) -> io::Result<MutexGuard<'_, State>> {
         let state = self.disk.state();
         if state.off || state.boot != self.boot {
-            return Err(no_power());
+            return Err(stopped());
         }
         Ok(state)
     }
@@ -306,10 +310,10 @@ impl DiskFile for FaultFile {
         let room = room.unwrap_or(usize::MAX);
         let fails = state.failing_writes;
         let fails = state.random.chance(fails);
+        let part = state.random.below(bytes.len() + 1);
         let (bytes, result) = if !lives {
-            (bytes, Err(no_power()))
+            (&bytes[..part], Err(stopped()))
         } else if fails {
-            let part = state.random.below(bytes.len() + 1);
             (&bytes[..part], Err(io::Error::other("failing write")))
         } else if room < bytes.len() {
             (&bytes[..room], Err(ErrorKind::StorageFull.into()))
@@ -330,7 +334,7 @@ impl DiskFile for FaultFile {
         if lives || state.random.chance(500) {
             state.inodes[self.inode].truncate(length);
         }
-        if lives { Ok(()) } else { Err(no_power()) }
+        if lives { Ok(()) } else { Err(stopped()) }
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -344,7 +348,7 @@ impl DiskFile for FaultFile {
         if lives || state.random.chance(500) {
             state.inodes[self.inode].sync();
         }
-        if lives { Ok(()) } else { Err(no_power()) }
+        if lives { Ok(()) } else { Err(stopped()) }
     }
 
     fn length(&self) -> io::Result<u64> {

@@ -13,11 +13,11 @@ use crate::Position;
 use crate::disk::DiskFile;
 
 /// Bytes summed up in vain that are free for each damage.
-const FREE: u64 = 4 << 20;
+const FREE: u64 = 32 << 20;
 /// And for each byte of it.
-const FREE_PER_BYTE: u64 = 16;
+const FREE_PER_BYTE: u64 = 64;
 /// Entries up to this length are always looked for.
-const SHORT: usize = 512;
+const SHORT: usize = 4 << 10;
 
 /// Goes through a segment.
 pub(crate) struct Scan<F> {

@@ -86,7 +86,10 @@ impl Both {
         let from = reader.position();
         let told = read_to(reader, up_to).unwrap();
         for (position, said) in &told.entries {
-            assert_eq!(*said, self.list[*position as usize - 1]);
+            assert!(
+                *said == self.list[*position as usize - 1],
+                "position {position}"
+            );
         }
         for gap in &told.gaps {
             assert!(gap.to < self.removed_before, "{gap:?}");
