@@ -84,16 +84,16 @@ impl<D: Disk> Reader<D> {
 
     /// Gives up what is left of the segment that cannot be read.
     pub fn skip_segment(&mut self) -> Option<Gap> {
-        let segment = self.segment()?;
+        let segment = self.segment().0?;
         (segment.first <= self.expected).then(|| self.skip_to(segment.end))
     }
 
-    /// The segment that has the next position, or the next one.
-    fn segment(&self) -> Option<SegmentInfo> {
+    /// The segment that has the next position, or the one after; and the position after all of them.
+    fn segment(&self) -> (Option<SegmentInfo>, Position) {
         let content = self.index.lock();
         let is_before = |segment: &SegmentInfo| segment.end <= self.expected;
         let at = content.segments.partition_point(is_before);
-        content.segments.get(at).copied()
+        (content.segments.get(at).copied(), content.next)
     }
 
     fn skip_to(&mut self, position: Position) -> Gap {
@@ -106,29 +106,33 @@ impl<D: Disk> Reader<D> {
 
     fn advance(&mut self, up_to: Position) -> Result<Advance, FileError> {
         loop {
-            let next = self.index.lock().next;
-            if self.expected > up_to || self.expected >= next {
+            if self.expected > up_to {
                 return Ok(Advance::Wait);
             }
-            let Some(segment) = self.segment() else {
+            let (segment, next) = self.segment();
+            let Some(segment) = segment else {
+                if self.expected >= next {
+                    return Ok(Advance::Wait);
+                }
                 // Given away before the journal was opened, and not found then.
                 return Ok(Advance::Skip(self.skip_to(next)));
             };
             if segment.first > self.expected {
                 return Ok(Advance::Skip(self.skip_to(segment.first)));
             }
-            let mut current = match self.current.take() {
-                Some(current) if current.first == segment.first => current,
-                _ => match self.open(segment)? {
-                    Some(current) => current,
-                    // Deleted meanwhile, or it cannot be read.
-                    None if self.segment() != Some(segment) => continue,
-                    None => return Ok(Advance::Skip(self.skip_to(segment.end))),
-                },
+            let is_it = |current: &Open<_>| current.first == segment.first;
+            if !self.current.as_ref().is_some_and(is_it) {
+                self.current = self.open(segment)?;
+            }
+            let Some(current) = &mut self.current else {
+                if self.segment().0 != Some(segment) {
+                    // Deleted meanwhile.
+                    continue;
+                }
+                return Ok(Advance::Skip(self.skip_to(segment.end)));
             };
-            let found = current.look(self.expected, &segment);
-            let current = self.current.insert(current);
             let name = || self.disk.path(&segment::name(segment.first));
+            let found = current.look(self.expected, &segment);
             let Some(found) = found.map_err(on("read", name))? else {
                 return Ok(Advance::Skip(self.skip_to(segment.end)));
             };

@@ -7,4 +7,5 @@ mod invariant_1;
 mod model;
 mod quota;
 mod size;
+mod threads;
 mod world;

@@ -243,6 +243,11 @@ fn read_run(
     mut with: impl FnMut(&[(Timestamp, f64)]),
 ) -> Result<(), Malformed> {
     let mut values = head.values();
+    if head.count == 1 {
+        let value = values.next(&mut runs.cursor)?;
+        with(&[(Timestamp(head.time(0)), value)]);
+        return Ok(());
+    }
     let mut piece = [(Timestamp(0), 0.0); PIECE];
     let mut done = 0;
     while done < head.count {

@@ -8,7 +8,7 @@ use eyot_pipeline::ledger::MessageFate;
 use super::world::{Input, OPTIONS, Said, Source, commit, read_all, read_to};
 use crate::segment::{self, HEADER};
 use crate::testing::{FaultDisk, Random};
-use crate::{Gap, Journal, Position};
+use crate::{Gap, Journal, Options, Position};
 
 /// A journal whose entries' places are known.
 struct Known {
@@ -238,4 +238,33 @@ fn a_segment_that_disappears_is_told_as_missing() {
     };
     assert_eq!(told.gaps, [gap]);
     assert_eq!(told.entries.last().unwrap().0, 60);
+}
+
+#[test]
+fn what_was_written_again_elsewhere_is_not_read_where_it_failed() {
+    let old = FaultDisk::new(0);
+    let (mut journal, _) = Journal::open(old.clone(), OPTIONS).unwrap();
+    commit(&mut journal, &[1, 2].map(Said::reading), true).unwrap();
+    let end_of_second = journal.bytes() as usize;
+    commit(&mut journal, &[3, 4].map(Said::reading), true).unwrap();
+
+    let disk = FaultDisk::new(0);
+    let options = Options {
+        at_least: 3,
+        ..OPTIONS
+    };
+    let (mut journal, _) = Journal::open(disk.clone(), options).unwrap();
+    commit(&mut journal, &[30, 40].map(Said::reading), true).unwrap();
+    let mut bytes = Vec::new();
+    old.damage(&segment::name(1), |old| bytes.clone_from(old));
+    disk.damage(&segment::name(1), |new| {
+        bytes[end_of_second - 1..end_of_second + 10].fill(0xff);
+        *new = bytes;
+    });
+    let (journal, recovery) = Journal::open(disk, OPTIONS).unwrap();
+    assert_eq!((recovery.next, recovery.gaps), (5, vec![]));
+    let told = read_all(&journal, 1);
+    assert_eq!(told.gaps, [Gap { from: 2, to: 2 }]);
+    let said = [(1, 1), (3, 30), (4, 40)].map(|(at, number)| (at, Said::reading(number)));
+    assert_eq!(told.entries, said);
 }

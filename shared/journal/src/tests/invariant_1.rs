@@ -65,7 +65,7 @@ fn step(journal: &mut Journal<FaultDisk>, memory: &mut Memory, random: &mut Rand
         let _ = journal.remove_before(position);
         return;
     }
-    let said: Vec<_> = (0..1 + random.below(5))
+    let said: Vec<_> = (0..=random.below(5))
         .map(|_| Said::random(random))
         .collect();
     let next = journal.next();
