@@ -163,6 +163,9 @@ fn look_at<D: Disk>(
             if bytes < length && scan.window.file().truncate(bytes).is_ok() {
                 recovery.truncated += length - bytes;
             }
+            // What is going to be read may have been written without a sync. It must not disappear after
+            // someone acted upon it. If this fails, it is no worse than not to know.
+            let _ = scan.window.file().sync().and_then(|()| disk.sync_dir());
             Found::Segment(SegmentInfo { first, end, bytes })
         }
         Err(error) => {

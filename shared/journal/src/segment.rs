@@ -28,6 +28,9 @@ const LOW_BYTES: usize = 2;
 /// Spreads positions over a checksum; odd, so that different ones stay different.
 const SPREAD: u32 = 0x9e37_79b1;
 
+/// Positions that a file may be named after, so that adding to them never overflows.
+const POSITIONS: Range<Position> = 1..1 << 62;
+
 /// A segment's file name: its first position, in digits that sort.
 pub(crate) fn name(first: Position) -> String {
     format!("{first:020}.seg")
@@ -39,7 +42,10 @@ pub(crate) fn first_of(name: &str) -> Option<Position> {
     if digits.len() != 20 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    digits.parse().ok().filter(|&first| first > 0)
+    digits
+        .parse()
+        .ok()
+        .filter(|first| POSITIONS.contains(first))
 }
 
 /// What a header says.

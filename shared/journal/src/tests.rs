@@ -2,10 +2,10 @@
 
 mod codec;
 mod damage;
+mod files;
 mod fuzz;
 mod invariant_1;
 mod model;
 mod quota;
 mod size;
-mod threads;
 mod world;

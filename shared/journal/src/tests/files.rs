@@ -1,10 +1,10 @@
-//! Readers on other threads, and real files.
+//! Real files, and readers on other threads.
 
 use std::sync::mpsc;
 use std::thread;
 
 use super::world::{OPTIONS, Said, commit, read_all, read_to};
-use crate::{Journal, RealDisk, Step};
+use crate::{Gap, Journal, RealDisk, Step};
 
 #[test]
 fn readers_keep_up_with_the_writer_on_other_threads() {
@@ -80,4 +80,35 @@ fn errors_name_the_file() {
         commit(&mut journal, &[Said::reading(1)], true).unwrap(),
         1..2
     );
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_is_an_error_until_it_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = RealDisk::open(folder.path()).unwrap();
+    let (mut journal, _) = Journal::open(disk, OPTIONS).unwrap();
+    while journal.segments().count() < 3 {
+        let next = journal.next();
+        commit(&mut journal, &[Said::reading(next)], false).unwrap();
+    }
+    let second = journal.segments().nth(1).unwrap();
+    let file = folder.path().join(format!("{:020}.seg", second.first));
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+
+    let last = journal.last();
+    let mut reader = journal.reader(1);
+    assert_eq!(read_to(&mut reader, second.first - 1).unwrap().gaps, []);
+    for _ in 0..2 {
+        let error = read_to(&mut reader, last).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot open {}", file.display()));
+    }
+    let gap = Gap {
+        from: second.first,
+        to: second.end - 1,
+    };
+    assert_eq!(reader.skip_segment(), Some(gap));
+    assert_eq!(reader.position(), second.end);
+    let told = read_to(&mut reader, last).unwrap();
+    assert_eq!(told.entries.last().unwrap().0, last);
 }
