@@ -226,6 +226,28 @@ fn the_decoder_is_pure_it_knows_the_pipeline_and_neither_clock_nor_files_nor_net
 }
 
 #[test]
+fn the_journal_knows_the_pipeline_and_files_and_neither_clock_nor_threads() {
+    let known = ["crc", "eyot-pipeline", "thiserror"].map(str::to_owned);
+    assert_eq!(dependencies("shared/journal", "dependencies"), known.into());
+    for path in sources(&project().join("shared/journal/src")) {
+        let modules = named_after(&code(&path), "std::");
+        for module in ["env", "net", "process", "thread", "time"] {
+            assert!(
+                !modules.contains(module),
+                "{} uses std::{module}: its thread and its pace are the agent's",
+                path.display()
+            );
+        }
+        let is_real = path.ends_with("disk/real.rs");
+        assert!(
+            is_real || !modules.contains("fs"),
+            "{} uses std::fs: files are behind `Disk`, so that tests can cut the power",
+            path.display()
+        );
+    }
+}
+
+#[test]
 fn the_agent_ships_without_the_lab_and_its_broker() {
     for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
         for name in dependencies("agent", table) {

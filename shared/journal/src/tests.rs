@@ -4,6 +4,7 @@ mod codec;
 mod damage;
 mod files;
 mod fuzz;
+mod golden;
 mod invariant_1;
 mod model;
 mod quota;
