@@ -14,14 +14,16 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
+use super::journal::Opened;
 use super::supervisor::{Children, Supervisor};
 use super::view::{self, AgentView};
 use crate::actors::{ClassRuntime, Fleet, FleetActor, FleetArguments, FleetMessage};
 use crate::books::Ledger;
 use crate::clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Durability};
 use crate::error::chain;
 use crate::ingest::{Assets, SourceArguments, Surroundings};
+use crate::journal::{self, JournalHandle};
 use crate::link::LinkStatus;
 use crate::models::{self, ModelError};
 use crate::ops::{self, Metrics, Phase};
@@ -31,6 +33,8 @@ use crate::uplink::UplinkArguments;
 
 /// Requests that wait for the store at most.
 const STORE_CHANNEL: usize = 1024;
+/// How old the stored books may be, where the journal has what they count.
+const BOOKS_INTERVAL: Duration = Duration::from_secs(10);
 /// Pause before a failed device is started for the first time again.
 const FIRST_PAUSE: Span = Span::from_millis(100);
 
@@ -50,6 +54,15 @@ pub enum StartError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The journal.
+    #[error("cannot open the journal")]
+    Journal(#[from] journal::OpenError),
+    /// The journal's contents.
+    #[error("cannot read the journal")]
+    ReadJournal(#[from] eyot_journal::FileError),
+    /// No thread.
+    #[error("cannot start a thread to catch up")]
+    Spawn(#[source] std::io::Error),
     /// A model does not fit its class.
     #[error("class {class}")]
     Model {
@@ -73,6 +86,7 @@ pub struct Builder {
     config: Config,
     scorers: HashMap<String, Arc<dyn Scorer>>,
     slow_commit: Option<Duration>,
+    slow_sync: Option<Duration>,
 }
 
 impl Builder {
@@ -82,6 +96,7 @@ impl Builder {
             config,
             scorers: HashMap::new(),
             slow_commit: None,
+            slow_sync: None,
         }
     }
 
@@ -99,6 +114,13 @@ impl Builder {
         self
     }
 
+    /// Makes every sync of the journal take this much longer.
+    #[must_use]
+    pub fn slow_sync(mut self, by: Duration) -> Self {
+        self.slow_sync = Some(by);
+        self
+    }
+
     /// Starts everything.
     pub async fn start(mut self) -> Result<Agent, StartError> {
         let mut faults = Vec::new();
@@ -110,14 +132,29 @@ impl Builder {
         };
         let http = listener.as_ref().and_then(|l| l.local_addr().ok());
 
-        let ledger = Ledger::new(config.sources.iter().map(|source| source.name.as_str()));
-        let store = open_store(&config, &ledger, self.slow_commit, &mut faults).await?;
+        let sources = config.sources.iter();
+        let ledger = Ledger::new(sources.map(|source| (source.name.as_str(), source.journaled)));
+        let mut store = open_store(&config, &ledger, self.slow_commit, &mut faults).await?;
         let metrics = Arc::new(Metrics::default());
-        let fleet_actor = start_fleet(&config, &fleet, &store, &metrics).await?;
+        let stop = CancellationToken::new();
+        let journal =
+            Opened::open(&config, self.slow_sync, &mut store, &ledger, &mut faults).await?;
+        let handle = journal.as_ref().map(|journal| journal.handle.clone());
+        let fleet_actor =
+            start_fleet(&config, &fleet, &store, &ledger, handle.clone(), &metrics).await?;
+        let journal = if let Some(journal) = journal {
+            let parts = (&fleet, &fleet_actor, &ledger, &store.handle, &stop);
+            Some(journal.resume(parts).await?)
+        } else {
+            fleet.knows(std::mem::take(&mut store.devices));
+            None
+        };
         let around = Surroundings {
             fleet: Arc::clone(&fleet),
             fleet_actor: fleet_actor.clone(),
             store: store.handle.clone(),
+            journal: handle,
+            dead_letter_bytes: config.limits.dead_letter_bytes,
             assets: Arc::new(Assets::new(&config.assets)),
         };
         let children = children(&config, &ledger, &around, &metrics);
@@ -129,7 +166,6 @@ impl Builder {
             children.uplink.as_ref().map(|u| u.status.clone()),
             faults,
         ));
-        let stop = CancellationToken::new();
         let follow = view::follow_store(Arc::clone(&view), store.handle.clone(), stop.clone());
         tokio::spawn(follow);
         if let Some(listener) = listener {
@@ -150,6 +186,7 @@ impl Builder {
             has_uplink: config.uplink.is_some(),
             store: store.handle,
             store_thread: store.thread,
+            journal,
             fleet_actor,
             supervisor,
             ledger,
@@ -226,7 +263,11 @@ async fn open_store(
         commit_interval: config.store.commit_interval,
         max_records: config.store.max_records,
         dead_letters: config.limits.dead_letters,
-        dead_letter_bytes: config.limits.dead_letter_bytes,
+        books_interval: if config.journal.durability > Durability::Memory {
+            BOOKS_INTERVAL
+        } else {
+            Duration::ZERO
+        },
         channel: STORE_CHANNEL,
         clock: clock::now,
         books: Arc::new(ledger.clone()),
@@ -235,13 +276,9 @@ async fn open_store(
     let mut store = tokio::task::spawn_blocking(|| Store::open(options))
         .await
         .map_err(|_| StoreError::Panicked)??;
-    for book in ledger.books() {
-        if let Some(stored) = store.books.remove(book.source()) {
-            book.enter(|live| *live = stored);
-        }
-    }
+    ledger.restore(std::mem::take(&mut store.books));
     if store.unclean_stop {
-        tracing::warn!("the last run ended without an orderly stop; windows open then are lost");
+        tracing::warn!("the last run ended without an orderly stop");
     }
     if let Some(path) = &store.set_aside {
         faults.push(format!(
@@ -260,6 +297,8 @@ async fn start_fleet(
     config: &Config,
     fleet: &Arc<Fleet>,
     store: &Store,
+    ledger: &Ledger,
+    journal: Option<JournalHandle>,
     metrics: &Arc<Metrics>,
 ) -> Result<ActorRef<FleetMessage>, StartError> {
     let arguments = FleetArguments {
@@ -269,6 +308,8 @@ async fn start_fleet(
             window: span(config.limits.restart_window),
             first_pause: FIRST_PAUSE,
         },
+        ledger: ledger.clone(),
+        journal,
         store: store.handle.clone(),
         metrics: Arc::clone(metrics),
         encoder: Encoder::new(&config.agent.name, &store.identity),

@@ -1,4 +1,4 @@
-//! The small languages inside strings: periods and broker URLs.
+//! The small languages inside strings: periods, sizes and broker URLs.
 
 use std::str::FromStr;
 
@@ -49,6 +49,30 @@ pub(super) fn period(text: &str) -> Result<Span, TextError> {
             .and_then(|number: i64| number.checked_mul(unit))
             .map(Span)
             .ok_or_else(|| TextError::new(format!("`{text}` is longer than 292 years"))),
+    }
+}
+
+/// Reads a number of bytes: a whole number and a unit.
+pub(super) fn size(text: &str) -> Result<u64, TextError> {
+    const UNITS: [(&str, u64); 5] = [
+        ("B", 1),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+    ];
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit = UNITS.into_iter().find(|(name, _)| *name == unit);
+    match (number, unit) {
+        ("", _) | (_, None) => Err(TextError::new(format!("`{text}` is not a number of bytes"))
+            .help("write a whole number and a unit, like 512KiB, 64MiB or 2GiB")),
+        (number, Some((_, unit))) => number
+            .parse()
+            .ok()
+            .and_then(|number: u64| number.checked_mul(unit))
+            .filter(|bytes| i64::try_from(*bytes).is_ok())
+            .ok_or_else(|| TextError::new(format!("`{text}` is more than there is"))),
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) mod fault;
 pub use real::{RealDisk, RealFile};
 
 /// One folder of files. A clone is another handle on the same folder.
-pub trait Disk: Clone + Send + 'static {
+pub trait Disk: Clone + Send + Sync + 'static {
     /// An open file.
     type File: DiskFile;
 

@@ -60,7 +60,7 @@ pub use entry::decode::{EntryRef, InputRef, Inputs};
 pub use entry::source::{Fate, SourceRef};
 pub use entry::{DeviceInput, DeviceNames, Entry, Letter, Position, SourcePart, admission};
 pub use error::{CommitError, FileError};
-pub use reader::{Reader, Step};
+pub use reader::{Reader, Readers, Step};
 pub use recovery::{Gap, Recovery, SetAside};
 pub use writer::{Faults, Journal, Options, SegmentInfo};
 

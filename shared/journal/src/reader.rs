@@ -23,6 +23,28 @@ pub enum Step<'a> {
     Skipped(Gap),
 }
 
+/// Makes readers, on any thread, for as long as anyone likes.
+pub struct Readers<D: Disk> {
+    disk: D,
+    index: Index,
+}
+
+impl<D: Disk> Readers<D> {
+    pub(crate) fn new(disk: D, index: Index) -> Self {
+        Self { disk, index }
+    }
+
+    /// Reads from a position on.
+    pub fn from(&self, from: Position) -> Reader<D> {
+        Reader::new(self.disk.clone(), self.index.clone(), from)
+    }
+
+    /// The segments that are there, oldest first.
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        self.index.lock().segments.clone()
+    }
+}
+
 /// Reads a journal. Its memory is bounded by the longest entry and the names of one segment.
 pub struct Reader<D: Disk> {
     disk: D,

@@ -12,7 +12,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::entry::Entry;
 use crate::entry::encode::Encoder;
 use crate::error::{CommitError, FileError, on};
-use crate::reader::Reader;
+use crate::reader::{Reader, Readers};
 use crate::recovery::{self, Recovery};
 use crate::segment::{self, Header, MAX_CONTENT};
 
@@ -338,6 +338,12 @@ impl<D: Disk> Journal<D> {
     /// Reads from a position on, on any thread, while this goes on writing.
     #[must_use]
     pub fn reader(&self, from: Position) -> Reader<D> {
-        Reader::new(self.disk.clone(), self.index.clone(), from)
+        self.readers().from(from)
+    }
+
+    /// What makes readers, for those who do not have the journal itself.
+    #[must_use]
+    pub fn readers(&self) -> Readers<D> {
+        Readers::new(self.disk.clone(), self.index.clone())
     }
 }

@@ -11,10 +11,12 @@ use eyot_decode::Mapping;
 use eyot_pipeline::Span;
 
 use super::fault::{Fault, Report};
-use super::raw::{self, Period};
+use super::raw::{self, Period, Size};
 use super::text::{self, TextError};
 use super::tree::Node;
-use super::{Agent, Asset, Config, Http, Limits, Member, Store, Uplink, default};
+use super::{
+    Agent, Asset, Config, Durability, Http, Journal, Limits, Member, Source, Store, Uplink, default,
+};
 
 mod broker;
 mod class;
@@ -31,6 +33,7 @@ pub(super) fn config(
     let agent = check.agent(raw.agent, &root.key("agent"));
     let limits = check.limits(&raw.limits, &root.key("limits"));
     let store = check.store(&raw.store, &root.key("store"));
+    let journal = check.journal(&raw.journal, &root.key("journal"));
     let sources = check.sources(raw.source, &root.key("source"), &agent.name);
     let assets = check.assets(raw.asset, &root.key("asset"));
     let classes = check.classes(&raw.class, &root.key("class"));
@@ -39,12 +42,21 @@ pub(super) fn config(
         .uplink
         .and_then(|uplink| check.uplink(uplink, &root.key("uplink"), &agent.name));
     check.client_ids(root, &sources, uplink.as_ref());
+    check.ceilings(&sources, &journal, root);
     let http = check.http(&raw.http, &root.key("http"));
     report.is_clean().then_some(Config {
         agent,
         limits,
         store,
-        sources: sources.into_iter().flatten().collect(),
+        sources: sources
+            .into_iter()
+            .flatten()
+            .map(|source| Source {
+                journaled: source.journaled && journal.durability > Durability::Memory,
+                ..source
+            })
+            .collect(),
+        journal,
         assets,
         classes,
         uplink,
@@ -174,6 +186,14 @@ impl Check<'_, '_> {
         }
     }
 
+    fn journal(&mut self, raw: &raw::Journal, at: &Node<'_>) -> Journal {
+        Journal {
+            durability: raw.durability,
+            max_bytes: self.size(&raw.max_bytes, &at.key("max_bytes"), MEBIBYTE),
+            max_wait: self.duration(&raw.max_wait, &at.key("max_wait"), Span::ZERO),
+        }
+    }
+
     fn uplink(&mut self, raw: raw::Uplink, at: &Node<'_>, agent: &str) -> Option<Uplink> {
         self.topic_levels(&raw.topic_prefix, &at.key("topic_prefix"));
         let [first, longest] = [
@@ -239,6 +259,21 @@ impl Check<'_, '_> {
         Duration::from_nanos(self.span(period, at, least).0.unsigned_abs())
     }
 
+    /// A number of bytes, at least `least`.
+    fn size(&mut self, size: &Size, at: &Node<'_>, least: u64) -> u64 {
+        match text::size(&size.0) {
+            Ok(bytes) if bytes < least => {
+                self.report.value(at, format!("must be at least {least}B"));
+                least
+            }
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.text_error(at, error);
+                least
+            }
+        }
+    }
+
     /// A name for people and labels.
     fn name(&mut self, name: &str, at: &Node<'_>) {
         if name.trim().is_empty() {
@@ -297,6 +332,8 @@ impl Check<'_, '_> {
 
 /// The least length of most times.
 const MILLISECOND: Span = Span::from_millis(1);
+/// The least room for records.
+const MEBIBYTE: u64 = 1024 * 1024;
 
 /// Name of this machine, if the system has one that can stand in a topic.
 fn host_name() -> String {

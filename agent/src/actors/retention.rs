@@ -1,0 +1,60 @@
+//! Keeps the journal short: what every device has in its checkpoint, and the store in its books, is deleted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::device::DeviceMessage;
+use super::fleet::Fleet;
+use crate::journal::JournalHandle;
+use crate::store::StoreHandle;
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Deletes segments that nobody needs any more, until `stop`. When the journal is half full, devices that still need
+/// its older half are asked for a checkpoint, whether it pays or not.
+pub async fn keep_journal_short(
+    fleet: Arc<Fleet>,
+    journal: JournalHandle,
+    store: StoreHandle,
+    stop: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(LOOK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let Some(oldest) = journal.first_closed_end() else {
+            continue;
+        };
+        if journal.bytes() > journal.max_bytes() / 2 {
+            let middle = journal.middle();
+            for entry in fleet.devices() {
+                let needs = entry.door().needs();
+                if needs.is_some_and(|needs| needs < middle) {
+                    entry.send(DeviceMessage::Checkpoint);
+                }
+            }
+        }
+        // Before the devices are looked at: what comes in meanwhile is behind it.
+        let end = journal.committed() + 1;
+        let devices = fleet.devices();
+        let needed = devices.iter().filter_map(|entry| entry.door().needs());
+        let needed = needed.min().unwrap_or(end).min(end);
+        if needed <= oldest {
+            continue;
+        }
+        // The books of what is deleted are stored first, and with them everything before.
+        let stored = async {
+            store.flush().await?;
+            if journal.survives_power_loss() {
+                store.sync().await?;
+            }
+            Ok::<(), crate::store::StoreError>(())
+        };
+        match stored.await {
+            Ok(()) => journal.remove_before(needed).await,
+            Err(_) => return,
+        }
+    }
+}
