@@ -5,13 +5,33 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::device::DeviceMessage;
+use super::device::{Checkpointed, DeviceMessage};
+use super::entry::DeviceEntry;
 use super::fleet::Fleet;
 use crate::journal::JournalHandle;
-use crate::store::StoreHandle;
+use crate::store::{StoreError, StoreHandle};
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// A quarantined device writes no checkpoint of its own: what was given up for it is written down in its place.
+async fn write_off(entry: &Arc<DeviceEntry>, store: &StoreHandle) -> Result<(), StoreError> {
+    let given_up = entry.door().given_up();
+    let Some(position) = given_up else {
+        return Ok(());
+    };
+    let (name, class) = (&entry.name, &entry.class.config.name);
+    let written = Checkpointed::new(entry, position);
+    store
+        .move_checkpoint(
+            name,
+            class,
+            position,
+            entry.tallies(),
+            Some(Box::new(written)),
+        )
+        .await
+}
 
 /// Deletes segments that nobody needs any more, until `stop`. When the journal is half full, devices that still need
 /// its older half are asked for a checkpoint, whether it pays or not.
@@ -33,6 +53,9 @@ pub async fn keep_journal_short(
                 let needs = entry.door().needs();
                 if needs.is_some_and(|needs| needs < middle) {
                     entry.send(DeviceMessage::Checkpoint);
+                    if write_off(&entry, &store).await.is_err() {
+                        return;
+                    }
                 }
             }
         }
@@ -50,7 +73,7 @@ pub async fn keep_journal_short(
             if journal.survives_power_loss() {
                 store.sync().await?;
             }
-            Ok::<(), crate::store::StoreError>(())
+            Ok::<(), StoreError>(())
         };
         match stored.await {
             Ok(()) => journal.remove_before(needed).await,

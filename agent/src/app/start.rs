@@ -276,7 +276,7 @@ async fn open_store(
     let mut store = tokio::task::spawn_blocking(|| Store::open(options))
         .await
         .map_err(|_| StoreError::Panicked)??;
-    ledger.restore(std::mem::take(&mut store.books));
+    ledger.restore(std::mem::take(&mut store.books), &store.devices);
     if store.unclean_stop {
         tracing::warn!("the last run ended without an orderly stop");
     }

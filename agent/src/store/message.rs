@@ -22,7 +22,7 @@ pub struct DeviceRow {
 }
 
 /// A device's state machine as it stood behind an input.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Journal position of that input; 0 without a journal.
     pub position: u64,
