@@ -8,6 +8,7 @@ mod work;
 use crate::config::{self, Retained};
 use crate::fault::Faults;
 use crate::format::{Read, Request};
+use crate::json::Unmapped;
 use crate::rule::{Buffers, Rule};
 use crate::topic::{Pattern, Topics};
 use crate::{Doc, Event, Fate, Fault, Message, MessageResult};
@@ -32,6 +33,7 @@ pub struct Decoder {
     report_unmapped: bool,
     doc: Doc,
     buffers: Buffers,
+    unmapped: Unmapped,
     requests: Vec<Request>,
     /// Text that had to be converted to UTF-8.
     converted: String,
@@ -100,6 +102,7 @@ impl Decoder {
             report_unmapped: false,
             doc: Doc::new(),
             buffers: Buffers::default(),
+            unmapped: Unmapped::default(),
             requests: Vec::new(),
             converted: String::new(),
         })
@@ -174,6 +177,7 @@ impl Decoder {
             report_unmapped: self.report_unmapped,
             doc: &mut self.doc,
             buffers: &mut self.buffers,
+            unmapped: &mut self.unmapped,
             requests: &mut self.requests,
             converted: &mut self.converted,
         };

@@ -26,7 +26,14 @@ pub struct Doc {
     payload: Range<usize>,
     /// Containers that are open while it is being built.
     open: Vec<u32>,
+    /// If only some places of the payload were read: the node of each, or [`NOWHERE`].
+    slots: Vec<u32>,
+    /// Numbers of arrays that have no nodes of their own.
+    numbers: Vec<f64>,
 }
+
+/// In place of a node: what stands there is not in the payload.
+const NOWHERE: u32 = u32::MAX;
 
 #[derive(Debug, Clone, Copy)]
 struct Node {
@@ -38,13 +45,15 @@ struct Node {
 
 /// A position, see [`IN_SCRATCH`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Text {
+pub(crate) struct Text {
     start: u32,
     len: u32,
 }
 
-/// Of an element of an array, and of the root.
-const NO_KEY: Text = Text { start: 0, len: 0 };
+impl Text {
+    /// No text, and the key of an element of an array and of the root.
+    pub(crate) const NONE: Self = Self { start: 0, len: 0 };
+}
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -58,6 +67,11 @@ enum Kind {
     Array(u32),
     /// Number of entries.
     Object(u32),
+    /// An array whose elements stand in `numbers` from `start` on.
+    Numbers {
+        start: u32,
+        len: u32,
+    },
 }
 
 /// A value without parts.
@@ -110,6 +124,8 @@ impl Doc {
         self.nodes.clear();
         self.scratch.clear();
         self.open.clear();
+        self.slots.clear();
+        self.numbers.clear();
         if payload.len() > MAX_PAYLOAD {
             return Err(DocError::TooLarge(payload.len()));
         }
@@ -121,6 +137,13 @@ impl Doc {
     /// Adds a value to the container that is open; `key` is `""` within an array.
     #[inline]
     pub fn push(&mut self, key: &str, value: Scalar<'_>) {
+        let key = self.text(key);
+        self.add_scalar(key, value);
+    }
+
+    /// The same for a key that has been put into it.
+    #[inline]
+    pub(crate) fn add_scalar(&mut self, key: Text, value: Scalar<'_>) {
         let kind = match value {
             Scalar::Null => Kind::Null,
             Scalar::Bool(value) => Kind::Bool(value),
@@ -129,8 +152,13 @@ impl Doc {
             Scalar::Float(value) => Kind::Float(value),
             Scalar::Text(text) => Kind::Text(self.text(text)),
         };
-        let key = self.text(key);
         self.add(key, kind);
+    }
+
+    /// The same for a text that has been put into it.
+    #[inline]
+    pub(crate) fn add_text(&mut self, key: Text, text: Text) {
+        self.add(key, Kind::Text(text));
     }
 
     /// Opens an array as the next element or entry.
@@ -138,6 +166,12 @@ impl Doc {
     /// # Errors
     /// If it is nested too deep.
     pub fn open_array(&mut self, key: &str) -> Result<(), DocError> {
+        let key = self.text(key);
+        self.open_array_at(key)
+    }
+
+    /// The same for a key that has been put into it.
+    pub(crate) fn open_array_at(&mut self, key: Text) -> Result<(), DocError> {
         self.open(key, Kind::Array(0))
     }
 
@@ -146,6 +180,12 @@ impl Doc {
     /// # Errors
     /// If it is nested too deep.
     pub fn open_object(&mut self, key: &str) -> Result<(), DocError> {
+        let key = self.text(key);
+        self.open_object_at(key)
+    }
+
+    /// The same for a key that has been put into it.
+    pub(crate) fn open_object_at(&mut self, key: Text) -> Result<(), DocError> {
         self.open(key, Kind::Object(0))
     }
 
@@ -169,11 +209,30 @@ impl Doc {
         })
     }
 
-    fn open(&mut self, key: &str, kind: Kind) -> Result<(), DocError> {
+    /// Makes it one that holds only some places of the payload, which have so many slots: an empty object,
+    /// and behind it whatever is found, each thing claimed by its slot before it is added.
+    pub(crate) fn begin_slots(&mut self, slots: usize) {
+        self.slots.resize(slots, NOWHERE);
+        self.add(Text::NONE, Kind::Object(0));
+    }
+
+    /// What is added next is what stands in the slot; `false` if it is taken.
+    #[inline]
+    pub(crate) fn claim(&mut self, slot: usize) -> bool {
+        let next = self.nodes.len() as u32;
+        std::mem::replace(&mut self.slots[slot], next) == NOWHERE
+    }
+
+    /// Begins an array of numbers alone.
+    pub(crate) fn pack(&mut self) -> Pack<'_> {
+        let start = self.numbers.len();
+        Pack { doc: self, start }
+    }
+
+    fn open(&mut self, key: Text, kind: Kind) -> Result<(), DocError> {
         if self.open.len() >= MAX_DEPTH {
             return Err(DocError::TooDeep);
         }
-        let key = self.text(key);
         let at = self.nodes.len() as u32;
         self.add(key, kind);
         self.open.push(at);
@@ -191,11 +250,12 @@ impl Doc {
         self.nodes.push(Node { key, kind, next });
     }
 
+    /// Puts a text into it, which is nowhere in the tree yet.
     #[inline]
-    fn text(&mut self, text: &str) -> Text {
+    pub(crate) fn text(&mut self, text: &str) -> Text {
         let len = text.len() as u32;
         if len == 0 {
-            return NO_KEY;
+            return Text::NONE;
         }
         let start = text.as_ptr() as usize;
         if self.payload.start <= start && start + text.len() <= self.payload.end {
@@ -205,6 +265,40 @@ impl Doc {
         let start = self.scratch.len() as u32 | IN_SCRATCH;
         self.scratch.push_str(text);
         Text { start, len }
+    }
+
+    /// The same for what `write` adds to the text it is given.
+    pub(crate) fn text_with(&mut self, write: impl FnOnce(&mut String)) -> Text {
+        let start = self.scratch.len();
+        write(&mut self.scratch);
+        let len = (self.scratch.len() - start) as u32;
+        let start = start as u32 | IN_SCRATCH;
+        Text { start, len }
+    }
+}
+
+/// An array of numbers while it is put together.
+pub(crate) struct Pack<'d> {
+    doc: &'d mut Doc,
+    start: usize,
+}
+
+impl Pack<'_> {
+    #[inline]
+    pub(crate) fn push(&mut self, number: f64) {
+        self.doc.numbers.push(number);
+    }
+
+    /// It is none.
+    pub(crate) fn give_up(self) {
+        self.doc.numbers.truncate(self.start);
+    }
+
+    /// Adds it.
+    pub(crate) fn done(self) {
+        let len = (self.doc.numbers.len() - self.start) as u32;
+        let start = self.start as u32;
+        self.doc.add(Text::NONE, Kind::Numbers { start, len });
     }
 }
 
@@ -235,7 +329,7 @@ impl<'a> Item<'a> {
             Kind::Uint(value) => Scalar::Uint(value),
             Kind::Float(value) => Scalar::Float(value),
             Kind::Text(text) => Scalar::Text(self.text(text)),
-            Kind::Array(_) | Kind::Object(_) => return None,
+            Kind::Array(_) | Kind::Object(_) | Kind::Numbers { .. } => return None,
         })
     }
 
@@ -243,7 +337,7 @@ impl<'a> Item<'a> {
     #[must_use]
     #[inline]
     pub fn is_array(&self) -> bool {
-        matches!(self.node().kind, Kind::Array(_))
+        matches!(self.node().kind, Kind::Array(_) | Kind::Numbers { .. })
     }
 
     /// Whether it is an object.
@@ -257,7 +351,7 @@ impl<'a> Item<'a> {
     #[must_use]
     pub fn len(&self) -> usize {
         match self.node().kind {
-            Kind::Array(n) | Kind::Object(n) => n as usize,
+            Kind::Array(n) | Kind::Object(n) | Kind::Numbers { len: n, .. } => n as usize,
             _ => 0,
         }
     }
@@ -312,6 +406,25 @@ impl<'a> Item<'a> {
         self.items().nth(usize::try_from(index).ok()?)
     }
 
+    /// Its elements, if it is an array of numbers that have no nodes of their own; [`Self::items`] does not
+    /// have them.
+    pub(crate) fn numbers(&self) -> Option<&'a [f64]> {
+        let Kind::Numbers { start, len } = self.node().kind else {
+            return None;
+        };
+        let start = start as usize;
+        self.doc.numbers.get(start..start + len as usize)
+    }
+
+    /// Of a tree that holds only some places of its payload: what stands in the slot, if anything does. The
+    /// outer `None` is any other tree.
+    #[inline]
+    #[expect(clippy::option_option, reason = "there or not, and known or not")]
+    pub(crate) fn in_slot(&self, slot: usize) -> Option<Option<Self>> {
+        let at = *self.doc.slots.get(slot)?;
+        Some((at != NOWHERE).then_some(Self { at, ..*self }))
+    }
+
     /// Its position: the same for the same node, and greater for whatever stands further on.
     pub(crate) fn id(&self) -> u32 {
         self.at
@@ -350,6 +463,9 @@ impl fmt::Debug for Item<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(scalar) = self.scalar() {
             return scalar.fmt(f);
+        }
+        if let Some(numbers) = self.numbers() {
+            return numbers.fmt(f);
         }
         if self.is_array() {
             return f.debug_list().entries(self.items()).finish();

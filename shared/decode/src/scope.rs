@@ -116,7 +116,7 @@ impl Place {
 }
 
 /// Adds a key to a path, in quotes if it could be taken for several.
-fn push_key(key: &str, join: &str, out: &mut String) {
+pub(crate) fn push_key(key: &str, join: &str, out: &mut String) {
     if !out.is_empty() {
         out.push_str(join);
     }

@@ -100,6 +100,15 @@ impl Template {
         })
     }
 
+    /// Hands out all of its paths, those that it only asks for too.
+    pub(crate) fn each_path(&mut self, each: &mut dyn FnMut(&mut Path)) {
+        for piece in &mut self.0 {
+            if let Piece::First(sources) = piece {
+                sources.iter_mut().for_each(|source| source.each_path(each));
+            }
+        }
+    }
+
     fn sources(&self) -> impl Iterator<Item = &Source> {
         self.0.iter().flat_map(|piece| match piece {
             Piece::First(sources) => sources.as_slice(),
@@ -122,6 +131,14 @@ impl Source {
         let then = literal_of(then)
             .ok_or_else(|| format!("`{text}`: write the text behind `?` in single quotes"))?;
         Ok(Self::If(Self::parse(of, names)?.into(), then.into()))
+    }
+
+    fn each_path(&mut self, each: &mut dyn FnMut(&mut Path)) {
+        match self {
+            Self::Path(path) => each(path),
+            Self::If(of, _) => of.each_path(each),
+            Self::Name(_) | Self::Literal(_) => {}
+        }
     }
 
     fn is_relative(&self) -> bool {

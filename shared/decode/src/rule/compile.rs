@@ -126,9 +126,13 @@ pub(crate) fn compile(
         channels: channels?,
         relative: false,
         fields: Vec::new(),
+        selection: None,
         captures,
     };
     plan.find_fields();
+    if rule.embedded.is_empty() {
+        plan.select();
+    }
     let locations = plan
         .captures
         .iter()

@@ -7,7 +7,8 @@ use super::condition::Liveness;
 use super::run::{Context, Facts, Moment, Names, Run};
 use super::sampling::{map_time, span};
 use super::{Field, What};
-use crate::scope::{Scope, write_path};
+use crate::json::Selection;
+use crate::scope::{Scope, walk_to, write_path};
 use crate::value::Outcome;
 use crate::{Event, Item, Reading, Reason, Time, Value};
 
@@ -103,7 +104,10 @@ impl<'r, 'd> Run<'r, 'd> {
             return self.block(item, spec);
         }
         let time = self.time_of_sample();
-        match spec.reader.read(item, &self.names.own_unit) {
+        match spec
+            .reader
+            .read(item, self.context.sent(&self.names.own_unit))
+        {
             Outcome::Missing(reason) => self.missing(item, reason),
             Outcome::Rejected(reason, detail) => self.reject(item, reason, &detail),
             Outcome::Value { value, unit } => {
@@ -111,7 +115,6 @@ impl<'r, 'd> Run<'r, 'd> {
                     Moment::At(time) => time,
                     Moment::Bad(reason, detail) => return self.reject(item, reason, &detail),
                 };
-                let value = scaled(value, self.scale());
                 let reading =
                     reading(self.names, &self.context, self.facts, spec)(time, value, unit);
                 self.outcome.any = true;
@@ -139,11 +142,6 @@ impl<'r, 'd> Run<'r, 'd> {
         if !there {
             names.own_unit.clone_from(&names.unit);
         }
-    }
-
-    /// The table's factor.
-    pub(super) fn scale(&self) -> Option<f64> {
-        self.context.entry.and_then(|entry| entry.scale)
     }
 
     /// The element's time, or that of its place among samples.
@@ -182,7 +180,12 @@ impl<'r, 'd> Run<'r, 'd> {
     }
 
     pub(super) fn missing(&mut self, item: Item<'d>, reason: Reason) {
-        write_path(self.root, item.id(), &mut self.names.text);
+        self.missing_in(item, None, reason);
+    }
+
+    /// The same of an element that has no node.
+    pub(super) fn missing_in(&mut self, item: Item<'d>, element: Option<usize>, reason: Reason) {
+        self.write_path(item, element);
         let names = &*self.names;
         self.outcome.any = true;
         (self.sink)(Event::Missing {
@@ -194,7 +197,18 @@ impl<'r, 'd> Run<'r, 'd> {
     }
 
     pub(super) fn reject(&mut self, item: Item<'d>, reason: Reason, detail: &str) {
-        write_path(self.root, item.id(), &mut self.names.text);
+        self.reject_in(item, None, reason, detail);
+    }
+
+    /// The same of an element that has no node.
+    pub(super) fn reject_in(
+        &mut self,
+        item: Item<'d>,
+        element: Option<usize>,
+        reason: Reason,
+        detail: &str,
+    ) {
+        self.write_path(item, element);
         let names = &*self.names;
         let device = if self.context.named {
             names.device.as_str()
@@ -210,6 +224,26 @@ impl<'r, 'd> Run<'r, 'd> {
             path,
             detail,
         });
+    }
+
+    /// Writes where something stands, and which element of it is meant if that has no node, into
+    /// `names.text`.
+    fn write_path(&mut self, item: Item<'d>, element: Option<usize>) {
+        let (id, path) = (item.id(), &mut self.names.text);
+        let place = |selection: &'r Selection| selection.place(self.root, id);
+        if let Some((start, base)) = self.plan.selection.as_ref().and_then(place) {
+            path.clear();
+            path.push_str(start);
+            walk_to(base, id, &mut |place| {
+                place.write_step(self.root, ".", path)
+            });
+        } else {
+            write_path(self.root, id, path);
+        }
+        if let Some(element) = element {
+            // Writing into a text does not fail.
+            _ = write!(path, "[{element}]");
+        }
     }
 
     /// Without a name of the device or the channel.
@@ -250,22 +284,5 @@ pub(super) fn reading<'a>(
         last_value_only: facts.last_value_only,
         // Without a time of its own, a reading from a buffer could not be told from a live one.
         historical: historical && !matches!(time, Time::Arrival(_)),
-    }
-}
-
-/// With the table's factor; as a division where that is exact, like by 10 instead of times 0.1.
-pub(super) fn scaled(value: Value, scale: Option<f64>) -> Value {
-    match scale {
-        None => value,
-        Some(scale) => {
-            let inverse = (1.0 / scale).round();
-            let exact = inverse.abs() >= 2.0 && (inverse * scale - 1.0).abs() < 1e-12;
-            let value = value.as_f64();
-            Value::F64(if exact {
-                value / inverse
-            } else {
-                value * scale
-            })
-        }
     }
 }

@@ -6,10 +6,13 @@ use eyot_pipeline::Timestamp;
 
 use super::unmapped::Known;
 use super::{Plan, State, What};
+use crate::config::Unknown;
+use crate::json::Unmapped;
 use crate::lookup::Entry;
 use crate::path::{Path, Step};
 use crate::scope::{Place, Scope, Standing, write_path};
 use crate::topic::Captures;
+use crate::value::Sent;
 use crate::{Event, Item, Reason, Scalar, Time};
 
 /// What is known of a message before it is looked at.
@@ -82,6 +85,14 @@ pub(super) struct Context<'r> {
     pub identified: bool,
 }
 
+impl Context<'_> {
+    /// How a value was sent that came in such a unit.
+    pub(super) fn sent<'a>(&self, unit: &'a str) -> Sent<'a> {
+        let scale = self.entry.and_then(|entry| entry.scale);
+        Sent { unit, scale }
+    }
+}
+
 /// When a value was true, as far as it can be said.
 #[derive(Debug, Clone)]
 pub(super) enum Moment {
@@ -96,6 +107,8 @@ pub(crate) struct Run<'r, 'd> {
     pub(super) facts: Facts,
     pub(super) topic: &'r Captures,
     pub(super) root: Item<'d>,
+    /// The fields that nothing maps, if they have been found already.
+    unmapped: Option<&'r Unmapped>,
     pub(super) at: &'r mut Standing,
     pub(super) known: &'r mut Known,
     pub(super) names: &'r mut Names,
@@ -111,6 +124,7 @@ impl<'r, 'd> Run<'r, 'd> {
         facts: Facts,
         topic: &'r Captures,
         root: Item<'d>,
+        unmapped: Option<&'r Unmapped>,
         buffers: &'r mut Buffers,
         sink: &'r mut dyn FnMut(Event<'_>),
     ) -> Self {
@@ -138,6 +152,7 @@ impl<'r, 'd> Run<'r, 'd> {
             facts,
             topic,
             root,
+            unmapped,
             at,
             known,
             names,
@@ -159,8 +174,16 @@ impl<'r, 'd> Run<'r, 'd> {
                 break;
             }
         }
-        if self.facts.find_unmapped {
-            self.tell_unmapped();
+        match self.unmapped {
+            // Where an element was passed over, all of it is known.
+            Some(unmapped) if !self.known.mapped.has(self.root) => {
+                for path in unmapped.iter() {
+                    tell(path, plan, self.facts, &mut self.outcome, self.sink);
+                }
+            }
+            Some(_) => {}
+            None if self.facts.find_unmapped => self.tell_unmapped(),
+            None => {}
         }
         self.outcome
     }
@@ -238,10 +261,7 @@ impl<'r, 'd> Run<'r, 'd> {
             What::Fields(fields) => fields.iter().for_each(|field| self.field(field)),
             What::Leaves(leaves) => self.leaves(leaves),
         }
-        if self.facts.find_unmapped
-            && plan.unknown == crate::config::Unknown::Record
-            && !plan.is_liveness()
-        {
+        if self.facts.find_unmapped && plan.unknown == Unknown::Record && !plan.is_liveness() {
             self.record(item);
         }
     }
@@ -294,9 +314,22 @@ impl<'r, 'd> Run<'r, 'd> {
     fn tell_one(&mut self, item: Item<'d>) {
         write_path(self.root, item.id(), &mut self.names.text);
         let path = self.names.text.as_str();
-        self.outcome.unmapped.get_or_insert_with(|| path.to_owned());
-        if self.facts.tell_unmapped {
-            (self.sink)(Event::Unmapped { path });
-        }
+        tell(path, self.plan, self.facts, &mut self.outcome, self.sink);
+    }
+}
+
+/// Tells of a field that nothing maps.
+fn tell(
+    path: &str,
+    plan: &Plan,
+    facts: Facts,
+    outcome: &mut Outcome,
+    sink: &mut dyn FnMut(Event<'_>),
+) {
+    if plan.unknown == Unknown::DeadLetter {
+        outcome.unmapped.get_or_insert_with(|| path.to_owned());
+    }
+    if facts.tell_unmapped {
+        sink(Event::Unmapped { path });
     }
 }

@@ -1,0 +1,358 @@
+//! JSON text, piece by piece (RFC 8259): what both readers of JSON are made of.
+//!
+//! Own, since a reading is little else than its number: a general parser spends several times what the
+//! number takes on handing pieces over. `None` everywhere means that it is no JSON; what is wrong is found
+//! out elsewhere.
+
+use crate::Scalar;
+
+/// How deep JSON may be nested, the outermost container included.
+pub(super) const MAX_DEPTH: usize = 127;
+
+/// Goes through a text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scanner<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+/// What stands between two quotation marks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quoted<'t> {
+    /// As it is written.
+    pub raw: &'t str,
+    /// Whether there are escapes in it.
+    pub escaped: bool,
+}
+
+/// The powers of ten that a double holds exactly.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+/// Up to here a double holds every whole number.
+const EXACT: u64 = 1 << 53;
+
+impl<'t> Scanner<'t> {
+    pub(super) const fn new(text: &'t str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// The byte that comes next; 0, which can stand nowhere in JSON, at the end.
+    #[inline]
+    fn byte(&self) -> u8 {
+        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+    }
+
+    /// The byte that comes next behind white space.
+    #[inline]
+    pub(super) fn peek(&mut self) -> u8 {
+        loop {
+            let byte = self.byte();
+            if byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return byte;
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Goes past the byte that [`Self::peek`] gave.
+    #[inline]
+    pub(super) fn skip(&mut self) {
+        self.at += 1;
+    }
+
+    /// Goes past that byte, behind white space.
+    #[inline]
+    pub(super) fn expect(&mut self, byte: u8) -> Option<()> {
+        (self.peek() == byte).then(|| self.skip())
+    }
+
+    /// Nothing but white space follows.
+    pub(super) fn end(&mut self) -> Option<()> {
+        self.peek();
+        (self.at == self.text.len()).then_some(())
+    }
+
+    /// Between two elements or entries: goes past a comma, or the end of the container, which is `false`.
+    #[inline]
+    pub(super) fn more(&mut self, end: u8) -> Option<bool> {
+        let byte = self.peek();
+        self.skip();
+        match byte {
+            b',' => Some(true),
+            _ if byte == end => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Goes past the beginning of a container; says whether there is anything in it. Past the end of an
+    /// empty one.
+    #[inline]
+    pub(super) fn open(&mut self, end: u8) -> bool {
+        self.skip();
+        let any = self.peek() != end;
+        if !any {
+            self.skip();
+        }
+        any
+    }
+
+    /// A key with its colon.
+    #[inline]
+    pub(super) fn key(&mut self) -> Option<Quoted<'t>> {
+        self.expect(b'"')?;
+        let key = self.string()?;
+        self.expect(b':')?;
+        Some(key)
+    }
+
+    /// A string, behind its first quotation mark.
+    #[inline]
+    pub(super) fn string(&mut self) -> Option<Quoted<'t>> {
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            self.at += plain(self.text.as_bytes().get(self.at..)?);
+            match self.byte() {
+                b'"' => {
+                    let raw = self.text.get(start..self.at)?;
+                    self.at += 1;
+                    return Some(Quoted { raw, escaped });
+                }
+                b'\\' => {
+                    self.at += 1;
+                    self.escape()?;
+                    escaped = true;
+                }
+                // A control character, or the end.
+                _ => return None,
+            }
+        }
+    }
+
+    /// What an escape stands for, behind its backslash.
+    fn escape(&mut self) -> Option<char> {
+        let byte = self.byte();
+        self.at += 1;
+        Some(match byte {
+            b'"' | b'\\' | b'/' => char::from(byte),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => return self.unicode(),
+            _ => return None,
+        })
+    }
+
+    /// Behind `\u`: a character, or the first half of one that another escape completes.
+    fn unicode(&mut self) -> Option<char> {
+        let first = self.hex()?;
+        if !(0xd800..0xdc00).contains(&first) {
+            return char::from_u32(first);
+        }
+        for byte in *b"\\u" {
+            if self.byte() != byte {
+                return None;
+            }
+            self.at += 1;
+        }
+        let second = self.hex().filter(|half| (0xdc00..0xe000).contains(half))?;
+        char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00))
+    }
+
+    fn hex(&mut self) -> Option<u32> {
+        let digits = self.text.as_bytes().get(self.at..self.at + 4)?;
+        self.at += 4;
+        digits.iter().try_fold(0, |number, digit| {
+            Some(number << 4 | char::from(*digit).to_digit(16)?)
+        })
+    }
+
+    /// A number, `true`, `false` or `null`.
+    #[inline]
+    pub(super) fn scalar(&mut self) -> Option<Scalar<'static>> {
+        match self.peek() {
+            b'-' | b'0'..=b'9' => self.number(),
+            b't' => self.word("true", Scalar::Bool(true)),
+            b'f' => self.word("false", Scalar::Bool(false)),
+            b'n' => self.word("null", Scalar::Null),
+            _ => None,
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Scalar<'static>) -> Option<Scalar<'static>> {
+        let there = self.text.as_bytes().get(self.at..)?;
+        self.at += word.len();
+        there.starts_with(word.as_bytes()).then_some(value)
+    }
+
+    /// A number to the nearest double, or exactly if it is a whole one. What no double can hold is
+    /// infinite.
+    #[inline]
+    pub(super) fn number(&mut self) -> Option<Scalar<'static>> {
+        let start = self.at;
+        let negative = self.byte() == b'-';
+        self.at += usize::from(negative);
+        let zero = self.byte() == b'0';
+        // With more than 19 digits it is no use, and not used.
+        let mut mantissa = 0;
+        let whole = self.digits(&mut mantissa);
+        if whole == 0 || zero && whole > 1 {
+            return None;
+        }
+        let (mut digits, mut exponent) = (whole, 0);
+        match self.byte() {
+            b'.' | b'e' | b'E' => {}
+            _ => {
+                return Some(integer(
+                    self.text.get(start..self.at)?,
+                    negative,
+                    mantissa,
+                    whole,
+                ));
+            }
+        }
+        if self.byte() == b'.' {
+            self.at += 1;
+            let fraction = self.digits(&mut mantissa);
+            if fraction == 0 {
+                return None;
+            }
+            digits += fraction;
+            exponent -= fraction as i64;
+        }
+        if matches!(self.byte(), b'e' | b'E') {
+            exponent += self.exponent()?;
+        }
+        if digits <= 19
+            && mantissa <= EXACT
+            && let Some(power) = POWERS.get(exponent.unsigned_abs() as usize)
+        {
+            // Both are exact, so that the result is rounded once.
+            let size = mantissa as f64;
+            let size = if exponent < 0 {
+                size / power
+            } else {
+                size * power
+            };
+            return Some(Scalar::Float(if negative { -size } else { size }));
+        }
+        let number = self.text.get(start..self.at)?.parse().ok()?;
+        Some(Scalar::Float(number))
+    }
+
+    /// Digits, added to `number` from behind; how many.
+    #[inline]
+    fn digits(&mut self, number: &mut u64) -> usize {
+        let start = self.at;
+        while let digit @ b'0'..=b'9' = self.byte() {
+            *number = number
+                .wrapping_mul(10)
+                .wrapping_add(u64::from(digit - b'0'));
+            self.at += 1;
+        }
+        self.at - start
+    }
+
+    fn exponent(&mut self) -> Option<i64> {
+        self.at += 1;
+        let negative = self.byte() == b'-';
+        self.at += usize::from(matches!(self.byte(), b'+' | b'-'));
+        let mut size = 0;
+        let start = self.at;
+        while let digit @ b'0'..=b'9' = self.byte() {
+            // Far beyond what a double can hold is far enough.
+            size = i64::min(size * 10 + i64::from(digit - b'0'), 1 << 40);
+            self.at += 1;
+        }
+        let there = self.at > start;
+        there.then_some(if negative { -size } else { size })
+    }
+
+    /// Goes past a value, inside of `depth` containers.
+    pub(super) fn pass(&mut self, depth: usize) -> Option<()> {
+        let end = match self.peek() {
+            b'"' => {
+                self.skip();
+                return self.string().map(drop);
+            }
+            b'{' => b'}',
+            b'[' => b']',
+            _ => return self.scalar().map(drop),
+        };
+        if depth >= MAX_DEPTH {
+            return None;
+        }
+        let mut more = self.open(end);
+        while more {
+            if end == b'}' {
+                self.key()?;
+            }
+            self.pass(depth + 1)?;
+            more = self.more(end)?;
+        }
+        Some(())
+    }
+}
+
+impl Quoted<'_> {
+    /// Writes what it stands for.
+    pub(super) fn unescape(&self, out: &mut String) {
+        let mut scanner = Scanner::new(self.raw);
+        while let Some(rest) = self.raw.get(scanner.at..).filter(|rest| !rest.is_empty()) {
+            let len = plain(rest.as_bytes());
+            out.push_str(&rest[..len]);
+            scanner.at += len + 1;
+            if len < rest.len() {
+                out.extend(scanner.escape());
+            }
+        }
+    }
+}
+
+/// A whole number: exactly, unless it is beyond 64 bits.
+fn integer(text: &str, negative: bool, size: u64, digits: usize) -> Scalar<'static> {
+    match (negative, i64::try_from(size)) {
+        // 18 digits fit.
+        (false, Ok(number)) if digits <= 18 => return Scalar::Int(number),
+        // There is a negative zero, but not among the whole numbers.
+        (true, Ok(1..)) if digits <= 18 => return Scalar::Int(-size.cast_signed()),
+        (true, Ok(0)) if digits <= 18 => return Scalar::Float(-0.0),
+        _ => {}
+    }
+    let uint = |_| text.parse().map(Scalar::Uint);
+    let float = |_| text.parse().map(Scalar::Float);
+    let number = text.parse().map(Scalar::Int).or_else(uint).or_else(float);
+    number.unwrap_or(Scalar::Null)
+}
+
+/// How many bytes at the front are neither a quotation mark nor a backslash nor a control character; eight
+/// are looked at in one go.
+#[inline]
+fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGH: u64 = ONES << 7;
+    const QUOTE: u64 = ONES * b'"' as u64;
+    const BACKSLASH: u64 = ONES * b'\\' as u64;
+    const SPACE: u64 = ONES * b' ' as u64;
+    let (eights, rest) = bytes.as_chunks::<8>();
+    for (i, eight) in eights.iter().enumerate() {
+        let eight = u64::from_le_bytes(*eight);
+        let (quote, backslash) = (eight ^ QUOTE, eight ^ BACKSLASH);
+        // The high bit of each byte that is looked for. A borrow may set more of them, but only above one
+        // that is right.
+        let found = (quote.wrapping_sub(ONES) & !quote
+            | backslash.wrapping_sub(ONES) & !backslash
+            | eight.wrapping_sub(SPACE) & !eight)
+            & HIGH;
+        if found != 0 {
+            return i * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
+    let rest_len = rest.iter().position(special).unwrap_or(rest.len());
+    eights.len() * 8 + rest_len
+}

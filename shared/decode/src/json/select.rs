@@ -1,0 +1,368 @@
+//! Only what a rule looks at: the text is gone through once, what stands in the rule's paths is kept, and
+//! everything else is checked and passed over.
+//!
+//! That cannot be done for every text: where a key that matters is there twice, or fields that nothing maps
+//! cannot be told in one go, it gives up, as it does where the text is no JSON. The whole tree is read then.
+
+use std::fmt::Write;
+
+use super::scan::{MAX_DEPTH, Quoted, Scanner};
+use super::tree::Tree;
+use super::trimmed;
+use crate::doc::Text;
+use crate::scope::push_key;
+use crate::{Doc, Item, Scalar};
+
+/// The paths of a rule, as a tree of their keys.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    /// The root first. The position of a leaf is its slot in a [`Doc`].
+    nodes: Vec<Node>,
+    /// A text that is no object may be something else than JSON.
+    or_bare: bool,
+}
+
+#[derive(Debug)]
+struct Node {
+    /// As it is told.
+    path: Box<str>,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// An object, with the positions of what is wanted in it.
+    Branch(Vec<(Box<str>, usize)>),
+    Leaf(Leaf),
+}
+
+/// What is done with what stands at the end of a path.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Leaf {
+    /// Whether it is mapped, so that nobody has to be told of it.
+    pub known: bool,
+    /// Whether numbers in an array are kept without a node for each.
+    pub packed: bool,
+}
+
+/// Fields that nothing maps.
+#[derive(Debug, Default)]
+pub(crate) struct Unmapped {
+    /// Whether they are looked for.
+    wanted: bool,
+    /// Their paths, one behind the other.
+    paths: String,
+    ends: Vec<usize>,
+    /// The path of what comes next.
+    path: String,
+    /// A key that has escapes in it.
+    key: String,
+}
+
+impl Unmapped {
+    /// Forgets all of them. `wanted`: whether the next ones are looked for.
+    pub(crate) fn begin(&mut self, wanted: bool) {
+        self.wanted = wanted;
+        self.paths.clear();
+        self.ends.clear();
+    }
+
+    /// Their paths, in the order of the text.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        let starts = [0].into_iter().chain(self.ends.iter().copied());
+        let spans = starts.zip(&self.ends);
+        spans.filter_map(|(start, end)| self.paths.get(start..*end))
+    }
+
+    fn add(&mut self, path: &str) {
+        self.paths.push_str(path);
+        self.ends.push(self.paths.len());
+    }
+
+    fn add_here(&mut self) {
+        self.paths.push_str(&self.path);
+        self.ends.push(self.paths.len());
+    }
+}
+
+impl Selection {
+    /// Nothing yet; `or_bare`: a text that is no object may be something else than JSON.
+    pub(crate) fn new(or_bare: bool) -> Self {
+        let root = Node {
+            path: "".into(),
+            what: What::Branch(Vec::new()),
+        };
+        Self {
+            nodes: vec![root],
+            or_bare,
+        }
+    }
+
+    /// Adds a path and gives the slot of what stands there; `None` if one of two paths leads through the end
+    /// of the other.
+    pub(crate) fn add<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k str>,
+        more: Leaf,
+    ) -> Option<usize> {
+        let mut keys = keys.peekable();
+        let mut at = 0;
+        while let Some(key) = keys.next() {
+            let new = self.nodes.len();
+            let mut path = self.nodes[at].path.to_string();
+            let What::Branch(children) = &mut self.nodes[at].what else {
+                return None;
+            };
+            if let Some((_, child)) = children.iter().find(|(known, _)| **known == *key) {
+                at = *child;
+                continue;
+            }
+            children.push((key.into(), new));
+            push_key(key, ".", &mut path);
+            let what = match keys.peek() {
+                Some(_) => What::Branch(Vec::new()),
+                None => What::Leaf(Leaf::default()),
+            };
+            self.nodes.push(Node {
+                path: path.into(),
+                what,
+            });
+            at = new;
+        }
+        let What::Leaf(leaf) = &mut self.nodes[at].what else {
+            return None;
+        };
+        leaf.known |= more.known;
+        leaf.packed |= more.packed;
+        Some(at)
+    }
+
+    /// What stands in a slot that the node of that position is in or below, and its path; `None` if the
+    /// whole tree was read.
+    pub(crate) fn place<'d>(&self, root: Item<'d>, id: u32) -> Option<(&str, Item<'d>)> {
+        let mut nodes = self.nodes.iter().enumerate();
+        nodes.find_map(|(slot, Node { path, what })| match what {
+            What::Leaf(_) => {
+                let item = root.in_slot(slot)??;
+                item.holds(id).then_some((&**path, item))
+            }
+            What::Branch(_) => None,
+        })
+    }
+
+    /// Fills `doc` with what is wanted of the text and gives back the text that it is filled from; `None`
+    /// if the whole tree has to be read.
+    pub(crate) fn read<'p>(
+        &self,
+        text: &'p str,
+        doc: &mut Doc,
+        unmapped: &mut Unmapped,
+    ) -> Option<&'p str> {
+        if self.or_bare && text.starts_with('\u{feff}') {
+            return None;
+        }
+        let text = trimmed(text);
+        doc.begin(text).ok()?;
+        doc.begin_slots(self.nodes.len());
+        let mut walk = Walk {
+            nodes: &self.nodes,
+            scanner: Scanner::new(text),
+            doc,
+            unmapped,
+        };
+        (walk.scanner.peek() == b'{').then_some(())?;
+        walk.object(0, 0)?;
+        walk.scanner.end()?;
+        Some(text)
+    }
+}
+
+/// On the way through a text.
+struct Walk<'w, 'p> {
+    nodes: &'w [Node],
+    scanner: Scanner<'p>,
+    doc: &'w mut Doc,
+    unmapped: &'w mut Unmapped,
+}
+
+impl<'w> Walk<'w, '_> {
+    /// An object that is a branch, inside of `depth` containers.
+    fn object(&mut self, at: usize, depth: usize) -> Option<()> {
+        let nodes: &'w [Node] = self.nodes;
+        let Node { path, what } = &nodes[at];
+        let What::Branch(children) = what else {
+            return None;
+        };
+        // Most senders keep to an order, so that the next key is tried first.
+        let mut next = 0;
+        let mut more = self.scanner.open(b'}');
+        while more {
+            let quoted = self.scanner.key()?;
+            let key = unescaped(quoted, &mut self.unmapped.key);
+            let same = |(known, _): &(Box<str>, usize)| **known == *key;
+            let found = match children.get(next) {
+                Some(child) if same(child) => Some(next),
+                _ => children.iter().position(same),
+            };
+            if let Some(i) = found {
+                next = i + 1;
+                self.child(children[i].1, depth + 1)?;
+            } else if self.unmapped.wanted {
+                self.unmapped.path.clear();
+                self.unmapped.path.push_str(path);
+                push_key(key, ".", &mut self.unmapped.path);
+                self.unknown(depth + 1)?;
+            } else {
+                self.scanner.pass(depth + 1)?;
+            }
+            more = self.scanner.more(b'}')?;
+        }
+        Some(())
+    }
+
+    /// What a path leads to or through.
+    fn child(&mut self, at: usize, depth: usize) -> Option<()> {
+        // Of two entries of one key the last counts, which is known too late.
+        if !self.doc.claim(at) {
+            return None;
+        }
+        let nodes: &'w [Node] = self.nodes;
+        let Node { path, what } = &nodes[at];
+        let next = self.scanner.peek();
+        let leaf = match what {
+            What::Branch(_) if next == b'{' && depth < MAX_DEPTH => return self.object(at, depth),
+            What::Branch(_) if self.unmapped.wanted => {
+                self.unmapped.path.clear();
+                self.unmapped.path.push_str(path);
+                return self.unknown(depth);
+            }
+            What::Branch(_) => return self.scanner.pass(depth),
+            What::Leaf(leaf) => leaf,
+        };
+        let tell = self.unmapped.wanted && !leaf.known;
+        match next {
+            b'"' => {
+                self.scanner.skip();
+                let quoted = self.scanner.string()?;
+                let text = if quoted.escaped {
+                    self.doc.text_with(|out| quoted.unescape(out))
+                } else {
+                    self.doc.text(quoted.raw)
+                };
+                self.doc.add_text(Text::NONE, text);
+            }
+            b'{' | b'[' if tell => return None,
+            b'[' if leaf.packed && depth < MAX_DEPTH && self.packed()? => {}
+            b'{' | b'[' => {
+                return Tree::new(self.doc, &[]).value(&mut self.scanner, Text::NONE, None, depth);
+            }
+            _ => {
+                let value = self.scanner.scalar()?;
+                self.doc.add_scalar(Text::NONE, value);
+                if value == Scalar::Null {
+                    return Some(());
+                }
+            }
+        }
+        if tell {
+            self.unmapped.add(path);
+        }
+        Some(())
+    }
+
+    /// An array of numbers; `false`, and still in front of it, if anything else is in it.
+    fn packed(&mut self) -> Option<bool> {
+        let start = self.scanner;
+        let mut numbers = self.doc.pack();
+        let mut more = self.scanner.open(b']');
+        while more {
+            let number = match self.scanner.peek() {
+                b'-' | b'0'..=b'9' => match self.scanner.number()? {
+                    Scalar::Float(value) => value,
+                    Scalar::Int(value) => value as f64,
+                    Scalar::Uint(value) => value as f64,
+                    _ => f64::NAN,
+                },
+                _ => f64::NAN,
+            };
+            if !number.is_finite() {
+                numbers.give_up();
+                self.scanner = start;
+                return Some(false);
+            }
+            numbers.push(number);
+            more = self.scanner.more(b']')?;
+        }
+        numbers.done();
+        Some(true)
+    }
+
+    /// Something that nothing maps, inside of `depth` containers. An array of values is one field; `null` is
+    /// none.
+    fn unknown(&mut self, depth: usize) -> Option<()> {
+        let end = match self.scanner.peek() {
+            b'"' => {
+                self.scanner.skip();
+                self.scanner.string()?;
+                self.unmapped.add_here();
+                return Some(());
+            }
+            b'{' => b'}',
+            b'[' => b']',
+            _ => {
+                if self.scanner.scalar()? != Scalar::Null {
+                    self.unmapped.add_here();
+                }
+                return Some(());
+            }
+        };
+        if depth >= MAX_DEPTH {
+            return None;
+        }
+        let mut more = self.scanner.open(end);
+        if more && end == b']' && !matches!(self.scanner.peek(), b'{' | b'[') {
+            return self.values(depth + 1);
+        }
+        let len = self.unmapped.path.len();
+        for i in 0_usize.. {
+            if !more {
+                break;
+            }
+            if end == b'}' {
+                let quoted = self.scanner.key()?;
+                let Unmapped { path, key, .. } = &mut *self.unmapped;
+                push_key(unescaped(quoted, key), ".", path);
+            } else {
+                // Writing into a text does not fail.
+                _ = write!(self.unmapped.path, "[{i}]");
+            }
+            self.unknown(depth + 1)?;
+            self.unmapped.path.truncate(len);
+            more = self.scanner.more(end)?;
+        }
+        Some(())
+    }
+
+    /// The rest of an array whose first element is a value; so must be all others.
+    fn values(&mut self, depth: usize) -> Option<()> {
+        let mut more = true;
+        while more {
+            if matches!(self.scanner.peek(), b'{' | b'[') {
+                return None;
+            }
+            self.scanner.pass(depth)?;
+            more = self.scanner.more(b']')?;
+        }
+        self.unmapped.add_here();
+        Some(())
+    }
+}
+
+fn unescaped<'k>(key: Quoted<'k>, room: &'k mut String) -> &'k str {
+    if !key.escaped {
+        return key.raw;
+    }
+    room.clear();
+    key.unescape(room);
+    room
+}
