@@ -113,6 +113,20 @@ impl Decoder {
         self.report_unmapped = report;
     }
 
+    /// Has every payload read as a whole, also where a rule looks only at some places.
+    #[cfg(test)]
+    pub(crate) fn read_whole(&mut self) {
+        let rules = self.rules.iter_mut();
+        rules.for_each(|rule| rule.plan.selection = None);
+    }
+
+    /// How many rules look only at some places.
+    #[cfg(test)]
+    pub(crate) fn selective(&self) -> usize {
+        let rules = self.rules.iter();
+        rules.filter(|rule| rule.plan.selection.is_some()).count()
+    }
+
     /// Name of a rule by its position; `""` if there is none.
     #[must_use]
     pub fn rule_name(&self, rule: usize) -> &str {

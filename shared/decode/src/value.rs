@@ -21,6 +21,8 @@ pub(crate) struct ValueReader {
     missing: Missing,
     table: Table,
     scaling: Scaling,
+    /// Whether every number stays what it is, as most do.
+    is_plain: bool,
 }
 
 /// What a field's content comes to.
@@ -54,12 +56,15 @@ impl ValueReader {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self {
+        let mut reader = Self {
             format: spec.format,
             missing: Missing::new(&spec.missing),
             table,
             scaling,
-        })
+            is_plain: false,
+        };
+        reader.is_plain = reader.is_linear() && reader.scaling.is_none();
+        Ok(reader)
     }
 
     /// Whether text is something to read for this channel: it has a table, or a way to write numbers
@@ -105,6 +110,20 @@ impl ValueReader {
 
     /// The same of a value without parts.
     pub(crate) fn scalar<'a>(&'a self, scalar: Scalar<'a>, sent: Sent<'a>) -> Outcome<'a> {
+        if self.is_plain && sent.scale.is_none() {
+            let unit = self.scaling.unit(sent.unit);
+            match scalar {
+                Scalar::Int(value) => {
+                    let value = Value::I64(value);
+                    return Outcome::Value { value, unit };
+                }
+                Scalar::Float(value) if value.is_finite() => {
+                    let value = Value::F64(value);
+                    return Outcome::Value { value, unit };
+                }
+                _ => {}
+            }
+        }
         match scalar {
             Scalar::Null => Outcome::Missing(Reason::Null),
             Scalar::Bool(value) => self.truth(value, sent),

@@ -194,40 +194,34 @@ impl<'t> Scanner<'t> {
     #[inline]
     pub(super) fn number(&mut self) -> Option<Scalar<'static>> {
         let start = self.at;
-        let negative = self.byte() == b'-';
-        self.at += usize::from(negative);
-        let zero = self.byte() == b'0';
+        let bytes = self.text.as_bytes().get(start..)?;
+        let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
+        let negative = byte(0) == b'-';
+        let first = usize::from(negative);
         // With more than 19 digits it is no use, and not used.
-        let mut mantissa = 0;
-        let whole = self.digits(&mut mantissa);
-        if whole == 0 || zero && whole > 1 {
+        let (whole, mut mantissa) = digits(bytes, first, 0);
+        let mut at = first + whole;
+        if whole == 0 || whole > 1 && byte(first) == b'0' {
             return None;
         }
-        let (mut digits, mut exponent) = (whole, 0);
-        match self.byte() {
-            b'.' | b'e' | b'E' => {}
-            _ => {
-                return Some(integer(
-                    self.text.get(start..self.at)?,
-                    negative,
-                    mantissa,
-                    whole,
-                ));
-            }
+        if !matches!(byte(at), b'.' | b'e' | b'E') {
+            self.at += at;
+            return self.integer(start, negative, mantissa, whole);
         }
-        if self.byte() == b'.' {
-            self.at += 1;
-            let fraction = self.digits(&mut mantissa);
+        let mut fraction = 0;
+        if byte(at) == b'.' {
+            (fraction, mantissa) = digits(bytes, at + 1, mantissa);
+            at += 1 + fraction;
             if fraction == 0 {
                 return None;
             }
-            digits += fraction;
-            exponent -= fraction as i64;
         }
-        if matches!(self.byte(), b'e' | b'E') {
+        self.at += at;
+        let mut exponent = -(fraction as i64);
+        if matches!(byte(at), b'e' | b'E') {
             exponent += self.exponent()?;
         }
-        if digits <= 19
+        if whole + fraction <= 19
             && mantissa <= EXACT
             && let Some(power) = POWERS.get(exponent.unsigned_abs() as usize)
         {
@@ -244,17 +238,30 @@ impl<'t> Scanner<'t> {
         Some(Scalar::Float(number))
     }
 
-    /// Digits, added to `number` from behind; how many.
+    /// A whole number: exactly, unless it is beyond 64 bits.
     #[inline]
-    fn digits(&mut self, number: &mut u64) -> usize {
-        let start = self.at;
-        while let digit @ b'0'..=b'9' = self.byte() {
-            *number = number
-                .wrapping_mul(10)
-                .wrapping_add(u64::from(digit - b'0'));
-            self.at += 1;
+    fn integer(
+        &self,
+        start: usize,
+        negative: bool,
+        size: u64,
+        digits: usize,
+    ) -> Option<Scalar<'static>> {
+        // So many fit.
+        if digits <= 18 {
+            let number = size.cast_signed();
+            return Some(match (negative, number) {
+                (false, number) => Scalar::Int(number),
+                // There is a negative zero, but not among the whole numbers.
+                (true, 0) => Scalar::Float(-0.0),
+                (true, number) => Scalar::Int(-number),
+            });
         }
-        self.at - start
+        let text = self.text.get(start..self.at)?;
+        let uint = |_| text.parse().map(Scalar::Uint);
+        let float = |_| text.parse().map(Scalar::Float);
+        let number = text.parse().map(Scalar::Int).or_else(uint).or_else(float);
+        number.ok()
     }
 
     fn exponent(&mut self) -> Option<i64> {
@@ -313,28 +320,68 @@ impl Quoted<'_> {
     }
 }
 
-/// A whole number: exactly, unless it is beyond 64 bits.
-fn integer(text: &str, negative: bool, size: u64, digits: usize) -> Scalar<'static> {
-    match (negative, i64::try_from(size)) {
-        // 18 digits fit.
-        (false, Ok(number)) if digits <= 18 => return Scalar::Int(number),
-        // There is a negative zero, but not among the whole numbers.
-        (true, Ok(1..)) if digits <= 18 => return Scalar::Int(-size.cast_signed()),
-        (true, Ok(0)) if digits <= 18 => return Scalar::Float(-0.0),
-        _ => {}
+/// One in each byte of a word.
+const ONES: u64 = u64::MAX / 0xff;
+/// The high bit of each byte.
+const HIGH: u64 = ONES << 7;
+
+/// The digits from `at` on: how many, and what they come to behind `number`. Eight are looked at in one go.
+#[inline]
+fn digits(bytes: &[u8], at: usize, number: u64) -> (usize, u64) {
+    let (mut end, mut number) = (at, number);
+    while let Some(eight) = bytes.get(end..).and_then(<[u8]>::first_chunk::<8>) {
+        let eight = u64::from_le_bytes(*eight) ^ (ONES * u64::from(b'0'));
+        // The high bit of each byte that is more than 9. A carry may set more of them, but only above one
+        // that is right.
+        let others = (eight.wrapping_add(ONES * (0x7f - 9)) | eight) & HIGH;
+        let n = others.trailing_zeros() as usize / 8;
+        if n == 0 {
+            break;
+        }
+        // As if there were zeros in front.
+        let eight = eight << (64 - n * 8);
+        number = number.wrapping_mul(TENS[n]).wrapping_add(joined(eight));
+        end += n;
+        if n < 8 {
+            return (end - at, number);
+        }
     }
-    let uint = |_| text.parse().map(Scalar::Uint);
-    let float = |_| text.parse().map(Scalar::Float);
-    let number = text.parse().map(Scalar::Int).or_else(uint).or_else(float);
-    number.unwrap_or(Scalar::Null)
+    while let Some(digit @ b'0'..=b'9') = bytes.get(end) {
+        number = number
+            .wrapping_mul(10)
+            .wrapping_add(u64::from(digit - b'0'));
+        end += 1;
+    }
+    (end - at, number)
+}
+
+const TENS: [u64; 9] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+];
+
+/// The number of eight digits, the first in the lowest byte: pairs are put together, then pairs of pairs.
+#[inline]
+const fn joined(eight: u64) -> u64 {
+    const PAIRS: u64 = 0xff_0000_00ff;
+    let pairs = eight.wrapping_mul(10).wrapping_add(eight >> 8);
+    let (odd, even) = (pairs & PAIRS, pairs >> 16 & PAIRS);
+    let odd = odd.wrapping_mul(100 + (1_000_000 << 32));
+    let even = even.wrapping_mul(1 + (10_000 << 32));
+    odd.wrapping_add(even) >> 32
 }
 
 /// How many bytes at the front are neither a quotation mark nor a backslash nor a control character; eight
 /// are looked at in one go.
 #[inline]
 fn plain(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 0xff;
-    const HIGH: u64 = ONES << 7;
     const QUOTE: u64 = ONES * b'"' as u64;
     const BACKSLASH: u64 = ONES * b'\\' as u64;
     const SPACE: u64 = ONES * b' ' as u64;

@@ -10,8 +10,11 @@ use super::scan::{MAX_DEPTH, Quoted, Scanner};
 use super::tree::Tree;
 use super::trimmed;
 use crate::doc::Text;
-use crate::scope::push_key;
+use crate::scope::{WHOLE, push_key};
 use crate::{Doc, Item, Scalar};
+
+/// How many bytes of paths of unmapped fields are kept, about.
+const MAX_PATHS: usize = 1 << 16;
 
 /// The paths of a rule, as a tree of their keys.
 #[derive(Debug)]
@@ -50,11 +53,10 @@ pub(crate) struct Leaf {
 pub(crate) struct Unmapped {
     /// Whether they are looked for.
     wanted: bool,
-    /// Their paths, one behind the other.
+    /// Their paths, and those that lead to them.
     paths: String,
-    ends: Vec<usize>,
-    /// The path of what comes next.
-    path: String,
+    /// Where each path begins and ends.
+    spans: Vec<(usize, usize)>,
     /// A key that has escapes in it.
     key: String,
 }
@@ -64,24 +66,28 @@ impl Unmapped {
     pub(crate) fn begin(&mut self, wanted: bool) {
         self.wanted = wanted;
         self.paths.clear();
-        self.ends.clear();
+        self.spans.clear();
     }
 
     /// Their paths, in the order of the text.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        let starts = [0].into_iter().chain(self.ends.iter().copied());
-        let spans = starts.zip(&self.ends);
-        spans.filter_map(|(start, end)| self.paths.get(start..*end))
+        let path = |(start, end): &(usize, usize)| self.paths.get(*start..*end);
+        self.spans.iter().filter_map(path)
     }
 
-    fn add(&mut self, path: &str) {
+    /// Begins a path.
+    fn start(&mut self, path: &str) -> usize {
+        let start = self.paths.len();
         self.paths.push_str(path);
-        self.ends.push(self.paths.len());
+        start
     }
 
-    fn add_here(&mut self) {
-        self.paths.push_str(&self.path);
-        self.ends.push(self.paths.len());
+    /// The path from `start` to the end is one of them.
+    fn add(&mut self, start: usize) {
+        if self.paths.len() == start {
+            self.paths.push_str(WHOLE);
+        }
+        self.spans.push((start, self.paths.len()));
     }
 }
 
@@ -118,7 +124,7 @@ impl Selection {
                 continue;
             }
             children.push((key.into(), new));
-            push_key(key, ".", &mut path);
+            push_key(key, ".", 0, &mut path);
             let what = match keys.peek() {
                 Some(_) => What::Branch(Vec::new()),
                 None => What::Leaf(Leaf::default()),
@@ -208,10 +214,15 @@ impl<'w> Walk<'w, '_> {
                 next = i + 1;
                 self.child(children[i].1, depth + 1)?;
             } else if self.unmapped.wanted {
-                self.unmapped.path.clear();
-                self.unmapped.path.push_str(path);
-                push_key(key, ".", &mut self.unmapped.path);
-                self.unknown(depth + 1)?;
+                let Unmapped {
+                    paths, key: room, ..
+                } = &mut *self.unmapped;
+                let start = paths.len();
+                paths.push_str(path);
+                // `key` lies in there if it was not as it stands.
+                let key = if quoted.escaped { room } else { quoted.raw };
+                push_key(key, ".", start, paths);
+                self.unknown(start, depth + 1)?;
             } else {
                 self.scanner.pass(depth + 1)?;
             }
@@ -232,9 +243,8 @@ impl<'w> Walk<'w, '_> {
         let leaf = match what {
             What::Branch(_) if next == b'{' && depth < MAX_DEPTH => return self.object(at, depth),
             What::Branch(_) if self.unmapped.wanted => {
-                self.unmapped.path.clear();
-                self.unmapped.path.push_str(path);
-                return self.unknown(depth);
+                let start = self.unmapped.start(path);
+                return self.unknown(start, depth);
             }
             What::Branch(_) => return self.scanner.pass(depth),
             What::Leaf(leaf) => leaf,
@@ -265,7 +275,8 @@ impl<'w> Walk<'w, '_> {
             }
         }
         if tell {
-            self.unmapped.add(path);
+            let start = self.unmapped.start(path);
+            self.unmapped.add(start);
         }
         Some(())
     }
@@ -297,54 +308,54 @@ impl<'w> Walk<'w, '_> {
         Some(true)
     }
 
-    /// Something that nothing maps, inside of `depth` containers. An array of values is one field; `null` is
-    /// none.
-    fn unknown(&mut self, depth: usize) -> Option<()> {
+    /// Something that nothing maps, inside of `depth` containers; its path begins at `start` among all paths.
+    /// An array of values is one field; `null` is none.
+    fn unknown(&mut self, start: usize, depth: usize) -> Option<()> {
         let end = match self.scanner.peek() {
             b'"' => {
                 self.scanner.skip();
                 self.scanner.string()?;
-                self.unmapped.add_here();
+                self.unmapped.add(start);
                 return Some(());
             }
             b'{' => b'}',
             b'[' => b']',
             _ => {
                 if self.scanner.scalar()? != Scalar::Null {
-                    self.unmapped.add_here();
+                    self.unmapped.add(start);
                 }
                 return Some(());
             }
         };
-        if depth >= MAX_DEPTH {
+        if depth >= MAX_DEPTH || self.unmapped.paths.len() > MAX_PATHS {
             return None;
         }
         let mut more = self.scanner.open(end);
         if more && end == b']' && !matches!(self.scanner.peek(), b'{' | b'[') {
-            return self.values(depth + 1);
+            return self.values(start, depth + 1);
         }
-        let len = self.unmapped.path.len();
+        let path = start..self.unmapped.paths.len();
         for i in 0_usize.. {
             if !more {
                 break;
             }
+            let Unmapped { paths, key, .. } = &mut *self.unmapped;
+            let start = paths.len();
+            paths.extend_from_within(path.clone());
             if end == b'}' {
-                let quoted = self.scanner.key()?;
-                let Unmapped { path, key, .. } = &mut *self.unmapped;
-                push_key(unescaped(quoted, key), ".", path);
+                push_key(unescaped(self.scanner.key()?, key), ".", start, paths);
             } else {
                 // Writing into a text does not fail.
-                _ = write!(self.unmapped.path, "[{i}]");
+                _ = write!(paths, "[{i}]");
             }
-            self.unknown(depth + 1)?;
-            self.unmapped.path.truncate(len);
+            self.unknown(start, depth + 1)?;
             more = self.scanner.more(end)?;
         }
         Some(())
     }
 
     /// The rest of an array whose first element is a value; so must be all others.
-    fn values(&mut self, depth: usize) -> Option<()> {
+    fn values(&mut self, start: usize, depth: usize) -> Option<()> {
         let mut more = true;
         while more {
             if matches!(self.scanner.peek(), b'{' | b'[') {
@@ -353,7 +364,7 @@ impl<'w> Walk<'w, '_> {
             self.scanner.pass(depth)?;
             more = self.scanner.more(b']')?;
         }
-        self.unmapped.add_here();
+        self.unmapped.add(start);
         Some(())
     }
 }

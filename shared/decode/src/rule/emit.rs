@@ -8,7 +8,7 @@ use super::run::{Context, Facts, Moment, Names, Run};
 use super::sampling::{map_time, span};
 use super::{Field, What};
 use crate::json::Selection;
-use crate::scope::{Scope, walk_to, write_path};
+use crate::scope::{Scope, WHOLE, walk_to, write_path};
 use crate::value::Outcome;
 use crate::{Event, Item, Reading, Reason, Time, Value};
 
@@ -235,8 +235,11 @@ impl<'r, 'd> Run<'r, 'd> {
             path.clear();
             path.push_str(start);
             walk_to(base, id, &mut |place| {
-                place.write_step(self.root, ".", path)
+                place.write_step(self.root, ".", path);
             });
+            if path.is_empty() {
+                path.push_str(WHOLE);
+            }
         } else {
             write_path(self.root, id, path);
         }

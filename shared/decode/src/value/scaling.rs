@@ -136,6 +136,11 @@ impl Scaling {
         Ok((change, self.unit(unit)))
     }
 
+    /// Whether every number stays what it is, whatever unit it comes in.
+    pub(super) fn is_none(&self) -> bool {
+        self.unit.is_none() && self.linear.is_identity() && self.conversion.is_identity()
+    }
+
     /// The unit that what came in `unit` ends up in.
     pub(super) fn unit<'a>(&'a self, unit: &'a str) -> &'a str {
         match &self.unit {
