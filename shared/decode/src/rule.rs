@@ -81,6 +81,8 @@ pub(crate) struct Plan {
     message_id: Option<Path>,
     historical: Option<Path>,
     channels: Channels,
+    /// It says nothing about values but their device and time.
+    is_simple: bool,
     /// Something but the channel's name differs from value to value of one element.
     relative: bool,
     /// What says something about values and is none itself.

@@ -2,7 +2,7 @@
 
 use crate::path::{Name, Path};
 use crate::scope::{Scope, write_scalar};
-use crate::topic::closing;
+use crate::topic::{Captures, closing};
 
 /// Text with places that are filled in from a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +76,18 @@ impl Template {
             }
             Piece::First(sources) => sources.iter().any(|source| source.write(scope, out)),
         })
+    }
+
+    /// The same without a copy, where it is only a text, or a capture of the topic that is not empty.
+    pub(crate) fn lent<'t>(&'t self, topic: &'t Captures) -> Option<&'t str> {
+        match &*self.0 {
+            [Piece::Text(text)] => Some(text),
+            [Piece::First(sources)] => match **sources {
+                [Source::Name(Name::Topic(at))] => topic.get(at).filter(|text| !text.is_empty()),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Its text, if nothing is to be filled in.

@@ -72,11 +72,11 @@ impl Work<'_> {
                 .read(input, self.doc, self.requests)
                 .map_err(|error| error.0)
         };
-        for Request { topic, payload } in self.requests.drain(..) {
-            sink(Event::Request {
-                topic: &topic,
-                payload: &payload,
-            });
+        if !self.requests.is_empty() {
+            for Request { topic, payload } in self.requests.drain(..) {
+                let (topic, payload) = (&topic, &payload);
+                sink(Event::Request { topic, payload });
+            }
         }
         let text = match text {
             Ok(text) => text,

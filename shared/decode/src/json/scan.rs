@@ -4,6 +4,11 @@
 //! number takes on handing pieces over. `None` everywhere means that it is no JSON; what is wrong is found
 //! out elsewhere.
 
+#![expect(
+    clippy::inline_always,
+    reason = "where the scanner stands has to stay in a register: half the time is waiting for it otherwise"
+)]
+
 use crate::Scalar;
 
 /// How deep JSON may be nested, the outermost container included.
@@ -39,13 +44,13 @@ impl<'t> Scanner<'t> {
     }
 
     /// The byte that comes next; 0, which can stand nowhere in JSON, at the end.
-    #[inline]
+    #[inline(always)]
     fn byte(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
 
     /// The byte that comes next behind white space.
-    #[inline]
+    #[inline(always)]
     pub(super) fn peek(&mut self) -> u8 {
         loop {
             let byte = self.byte();
@@ -57,13 +62,13 @@ impl<'t> Scanner<'t> {
     }
 
     /// Goes past the byte that [`Self::peek`] gave.
-    #[inline]
+    #[inline(always)]
     pub(super) fn skip(&mut self) {
         self.at += 1;
     }
 
     /// Goes past that byte, behind white space.
-    #[inline]
+    #[inline(always)]
     pub(super) fn expect(&mut self, byte: u8) -> Option<()> {
         (self.peek() == byte).then(|| self.skip())
     }
@@ -75,7 +80,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Between two elements or entries: goes past a comma, or the end of the container, which is `false`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn more(&mut self, end: u8) -> Option<bool> {
         let byte = self.peek();
         self.skip();
@@ -88,7 +93,7 @@ impl<'t> Scanner<'t> {
 
     /// Goes past the beginning of a container; says whether there is anything in it. Past the end of an
     /// empty one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn open(&mut self, end: u8) -> bool {
         self.skip();
         let any = self.peek() != end;
@@ -98,37 +103,63 @@ impl<'t> Scanner<'t> {
         any
     }
 
+    /// Goes past a key, if it is this one in quotation marks.
+    #[inline(always)]
+    pub(super) fn known_key(&mut self, quoted: &str) -> bool {
+        self.peek();
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let is_known = !quoted.is_empty() && rest.starts_with(quoted.as_bytes());
+        if is_known {
+            self.at += quoted.len();
+        }
+        is_known
+    }
+
     /// A key with its colon.
     #[inline]
     pub(super) fn key(&mut self) -> Option<Quoted<'t>> {
-        self.expect(b'"')?;
-        let key = self.string()?;
+        let key = self.name()?;
         self.expect(b':')?;
         Some(key)
     }
 
+    /// A key alone.
+    #[inline(always)]
+    pub(super) fn name(&mut self) -> Option<Quoted<'t>> {
+        self.expect(b'"')?;
+        self.string()
+    }
+
     /// A string, behind its first quotation mark.
-    #[inline]
+    #[inline(always)]
     pub(super) fn string(&mut self) -> Option<Quoted<'t>> {
         let start = self.at;
-        let mut escaped = false;
-        loop {
-            self.at += plain(self.text.as_bytes().get(self.at..)?);
-            match self.byte() {
-                b'"' => {
-                    let raw = self.text.get(start..self.at)?;
-                    self.at += 1;
-                    return Some(Quoted { raw, escaped });
-                }
-                b'\\' => {
-                    self.at += 1;
-                    self.escape()?;
-                    escaped = true;
-                }
-                // A control character, or the end.
-                _ => return None,
-            }
+        self.at += plain(self.text.as_bytes().get(start..)?);
+        if self.byte() != b'"' {
+            let (quoted, at) = self.escaped_string(start)?;
+            self.at = at;
+            return Some(quoted);
         }
+        let raw = self.text.get(start..self.at)?;
+        self.at += 1;
+        Some(Quoted {
+            raw,
+            escaped: false,
+        })
+    }
+
+    /// The same from an escape on, and where it ends.
+    #[cold]
+    fn escaped_string(mut self, start: usize) -> Option<(Quoted<'t>, usize)> {
+        while self.byte() == b'\\' {
+            self.at += 1;
+            self.escape()?;
+            self.at += plain(self.text.as_bytes().get(self.at..)?);
+        }
+        // Anything else is a control character or the end.
+        (self.byte() == b'"').then_some(())?;
+        let raw = self.text.get(start..self.at)?;
+        Some((Quoted { raw, escaped: true }, self.at + 1))
     }
 
     /// What an escape stands for, behind its backslash.
@@ -191,7 +222,7 @@ impl<'t> Scanner<'t> {
 
     /// A number to the nearest double, or exactly if it is a whole one. What no double can hold is
     /// infinite.
-    #[inline]
+    #[inline(always)]
     pub(super) fn number(&mut self) -> Option<Scalar<'static>> {
         let start = self.at;
         let bytes = self.text.as_bytes().get(start..)?;
@@ -239,7 +270,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// A whole number: exactly, unless it is beyond 64 bits.
-    #[inline]
+    #[inline(always)]
     fn integer(
         &self,
         start: usize,
@@ -264,6 +295,7 @@ impl<'t> Scanner<'t> {
         number.ok()
     }
 
+    #[inline(always)]
     fn exponent(&mut self) -> Option<i64> {
         self.at += 1;
         let negative = self.byte() == b'-';
@@ -306,6 +338,12 @@ impl<'t> Scanner<'t> {
 }
 
 impl Quoted<'_> {
+    /// Nothing.
+    pub(super) const NONE: Self = Self {
+        raw: "",
+        escaped: false,
+    };
+
     /// Writes what it stands for.
     pub(super) fn unescape(&self, out: &mut String) {
         let mut scanner = Scanner::new(self.raw);
@@ -320,86 +358,55 @@ impl Quoted<'_> {
     }
 }
 
-/// One in each byte of a word.
-const ONES: u64 = u64::MAX / 0xff;
-/// The high bit of each byte.
-const HIGH: u64 = ONES << 7;
-
-/// The digits from `at` on: how many, and what they come to behind `number`. Eight are looked at in one go.
-#[inline]
+/// The digits from `at` on: how many, and what they come to behind `number`.
+#[inline(always)]
 fn digits(bytes: &[u8], at: usize, number: u64) -> (usize, u64) {
-    let (mut end, mut number) = (at, number);
-    while let Some(eight) = bytes.get(end..).and_then(<[u8]>::first_chunk::<8>) {
-        let eight = u64::from_le_bytes(*eight) ^ (ONES * u64::from(b'0'));
-        // The high bit of each byte that is more than 9. A carry may set more of them, but only above one
-        // that is right.
-        let others = (eight.wrapping_add(ONES * (0x7f - 9)) | eight) & HIGH;
-        let n = others.trailing_zeros() as usize / 8;
-        if n == 0 {
+    let (mut n, mut number) = (0, number);
+    for byte in bytes.get(at..).unwrap_or_default() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
             break;
         }
-        // As if there were zeros in front.
-        let eight = eight << (64 - n * 8);
-        number = number.wrapping_mul(TENS[n]).wrapping_add(joined(eight));
-        end += n;
-        if n < 8 {
-            return (end - at, number);
-        }
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        n += 1;
     }
-    while let Some(digit @ b'0'..=b'9') = bytes.get(end) {
-        number = number
-            .wrapping_mul(10)
-            .wrapping_add(u64::from(digit - b'0'));
-        end += 1;
-    }
-    (end - at, number)
+    (n, number)
 }
 
-const TENS: [u64; 9] = [
-    1,
-    10,
-    100,
-    1_000,
-    10_000,
-    100_000,
-    1_000_000,
-    10_000_000,
-    100_000_000,
-];
+/// Whether a byte is none that a string can hold as it is: a quotation mark, a backslash or a control
+/// character.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        special[byte] = byte < b' ' as usize || byte == b'"' as usize || byte == b'\\' as usize;
+        byte += 1;
+    }
+    special
+};
 
-/// The number of eight digits, the first in the lowest byte: pairs are put together, then pairs of pairs.
-#[inline]
-const fn joined(eight: u64) -> u64 {
-    const PAIRS: u64 = 0xff_0000_00ff;
-    let pairs = eight.wrapping_mul(10).wrapping_add(eight >> 8);
-    let (odd, even) = (pairs & PAIRS, pairs >> 16 & PAIRS);
-    let odd = odd.wrapping_mul(100 + (1_000_000 << 32));
-    let even = even.wrapping_mul(1 + (10_000 << 32));
-    odd.wrapping_add(even) >> 32
-}
-
-/// How many bytes at the front are neither a quotation mark nor a backslash nor a control character; eight
-/// are looked at in one go.
-#[inline]
+/// How many bytes at the front are not special.
+#[inline(always)]
 fn plain(bytes: &[u8]) -> usize {
-    const QUOTE: u64 = ONES * b'"' as u64;
-    const BACKSLASH: u64 = ONES * b'\\' as u64;
-    const SPACE: u64 = ONES * b' ' as u64;
-    let (eights, rest) = bytes.as_chunks::<8>();
-    for (i, eight) in eights.iter().enumerate() {
-        let eight = u64::from_le_bytes(*eight);
-        let (quote, backslash) = (eight ^ QUOTE, eight ^ BACKSLASH);
-        // The high bit of each byte that is looked for. A borrow may set more of them, but only above one
-        // that is right.
-        let found = (quote.wrapping_sub(ONES) & !quote
-            | backslash.wrapping_sub(ONES) & !backslash
-            | eight.wrapping_sub(SPACE) & !eight)
-            & HIGH;
-        if found != 0 {
-            return i * 8 + found.trailing_zeros() as usize / 8;
-        }
+    // Most strings are short, and always as long as they were in the last message: one byte after the
+    // other is what a processor foresees best.
+    let short = bytes.get(..16).unwrap_or(bytes);
+    match short.iter().position(|byte| SPECIAL[usize::from(*byte)]) {
+        Some(len) => len,
+        None => short.len() + plain_rest(&bytes[short.len()..]),
     }
-    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
-    let rest_len = rest.iter().position(special).unwrap_or(rest.len());
-    eights.len() * 8 + rest_len
+}
+
+/// The same of a long one. Sixteen comparisons are few instructions for processors that compare sixteen
+/// bytes at once.
+fn plain_rest(bytes: &[u8]) -> usize {
+    let plain = |sixteen: &&[u8; 16]| {
+        let any = |any, byte: &u8| any | (*byte == b'"') | (*byte == b'\\') | (*byte < b' ');
+        !sixteen.iter().fold(false, any)
+    };
+    let (sixteens, _) = bytes.as_chunks::<16>();
+    let len = sixteens.iter().take_while(plain).count() * 16;
+    let rest = &bytes[len..];
+    let special = rest.iter().position(|byte| SPECIAL[usize::from(*byte)]);
+    len + special.unwrap_or(rest.len())
 }

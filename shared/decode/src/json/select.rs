@@ -4,6 +4,7 @@
 //! That cannot be done for every text: where a key that matters is there twice, or fields that nothing maps
 //! cannot be told in one go, it gives up, as it does where the text is no JSON. The whole tree is read then.
 
+use std::cell::Cell;
 use std::fmt::Write;
 
 use super::scan::{MAX_DEPTH, Quoted, Scanner};
@@ -34,9 +35,27 @@ struct Node {
 
 #[derive(Debug)]
 enum What {
-    /// An object, with the positions of what is wanted in it.
-    Branch(Vec<(Box<str>, usize)>),
+    /// An object, with what is wanted in it.
+    Branch(Branch),
     Leaf(Leaf),
+}
+
+#[derive(Debug, Default)]
+struct Branch {
+    children: Vec<Child>,
+    /// Which of them came first in the last text. Most senders keep to an order, so that it is tried first.
+    first: Cell<usize>,
+}
+
+/// An entry that is wanted.
+#[derive(Debug)]
+struct Child {
+    key: Box<str>,
+    /// The key as it is mostly written, in quotation marks; empty if it cannot be written so.
+    quoted: Box<str>,
+    at: usize,
+    /// Which one followed in the last text.
+    next: Cell<usize>,
 }
 
 /// What is done with what stands at the end of a path.
@@ -96,7 +115,7 @@ impl Selection {
     pub(crate) fn new(or_bare: bool) -> Self {
         let root = Node {
             path: "".into(),
-            what: What::Branch(Vec::new()),
+            what: What::Branch(Branch::default()),
         };
         Self {
             nodes: vec![root],
@@ -116,17 +135,27 @@ impl Selection {
         while let Some(key) = keys.next() {
             let new = self.nodes.len();
             let mut path = self.nodes[at].path.to_string();
-            let What::Branch(children) = &mut self.nodes[at].what else {
+            let What::Branch(Branch { children, .. }) = &mut self.nodes[at].what else {
                 return None;
             };
-            if let Some((_, child)) = children.iter().find(|(known, _)| **known == *key) {
-                at = *child;
+            if let Some(child) = children.iter().find(|child| *child.key == *key) {
+                at = child.at;
                 continue;
             }
-            children.push((key.into(), new));
+            let simple = |c: char| c >= ' ' && !matches!(c, '"' | '\\');
+            children.push(Child {
+                key: key.into(),
+                quoted: if key.chars().all(simple) {
+                    format!("\"{key}\"").into()
+                } else {
+                    "".into()
+                },
+                at: new,
+                next: Cell::new(usize::MAX),
+            });
             push_key(key, ".", 0, &mut path);
             let what = match keys.peek() {
-                Some(_) => What::Branch(Vec::new()),
+                Some(_) => What::Branch(Branch::default()),
                 None => What::Leaf(Leaf::default()),
             };
             self.nodes.push(Node {
@@ -196,39 +225,68 @@ impl<'w> Walk<'w, '_> {
     fn object(&mut self, at: usize, depth: usize) -> Option<()> {
         let nodes: &'w [Node] = self.nodes;
         let Node { path, what } = &nodes[at];
-        let What::Branch(children) = what else {
+        let What::Branch(Branch { children, first }) = what else {
             return None;
         };
-        // Most senders keep to an order, so that the next key is tried first.
-        let mut next = 0;
-        let mut more = self.scanner.open(b'}');
+        let mut next = first;
+        // On the way of every reading: a copy, which lives in registers.
+        let mut scanner = self.scanner;
+        let mut more = scanner.open(b'}');
         while more {
-            let quoted = self.scanner.key()?;
-            let key = unescaped(quoted, &mut self.unmapped.key);
-            let same = |(known, _): &(Box<str>, usize)| **known == *key;
-            let found = match children.get(next) {
-                Some(child) if same(child) => Some(next),
-                _ => children.iter().position(same),
-            };
-            if let Some(i) = found {
-                next = i + 1;
-                self.child(children[i].1, depth + 1)?;
-            } else if self.unmapped.wanted {
-                let Unmapped {
-                    paths, key: room, ..
-                } = &mut *self.unmapped;
-                let start = paths.len();
-                paths.push_str(path);
-                // `key` lies in there if it was not as it stands.
-                let key = if quoted.escaped { room } else { quoted.raw };
-                push_key(key, ".", start, paths);
-                self.unknown(start, depth + 1)?;
+            let known = children.get(next.get());
+            let known = known.filter(|child| scanner.known_key(&child.quoted));
+            let quoted = if known.is_some() {
+                Quoted::NONE
             } else {
-                self.scanner.pass(depth + 1)?;
+                scanner.name()?
+            };
+            scanner.expect(b':')?;
+            let child = known.or_else(|| {
+                let key = unescaped(quoted, &mut self.unmapped.key);
+                let i = children.iter().position(|child| *child.key == *key)?;
+                next.set(i);
+                children.get(i)
+            });
+            if let Some(child) = child {
+                next = &child.next;
+                if matches!(scanner.peek(), b'-' | b'0'..=b'9') && self.is_known(child) {
+                    let number = scanner.number()?;
+                    self.doc.claim(child.at).then_some(())?;
+                    self.doc.add_scalar(Text::NONE, number);
+                } else {
+                    self.scanner = scanner;
+                    self.child(child.at, depth + 1)?;
+                    scanner = self.scanner;
+                }
+            } else {
+                self.scanner = scanner;
+                self.other(path, quoted, depth + 1)?;
+                scanner = self.scanner;
             }
-            more = self.scanner.more(b'}')?;
+            more = scanner.more(b'}')?;
         }
+        self.scanner = scanner;
         Some(())
+    }
+
+    /// Whether it is the end of a path and nobody has to be told of it.
+    fn is_known(&self, child: &Child) -> bool {
+        let leaf = self.nodes.get(child.at).map(|node| &node.what);
+        matches!(leaf, Some(What::Leaf(leaf)) if leaf.known || !self.unmapped.wanted)
+    }
+
+    /// An entry that no path leads to, in an object with that path.
+    fn other(&mut self, path: &str, key: Quoted<'_>, depth: usize) -> Option<()> {
+        if !self.unmapped.wanted {
+            return self.scanner.pass(depth);
+        }
+        let Unmapped {
+            paths, key: room, ..
+        } = &mut *self.unmapped;
+        let start = paths.len();
+        paths.push_str(path);
+        push_key(unescaped(key, room), ".", start, paths);
+        self.unknown(start, depth)
     }
 
     /// What a path leads to or through.
@@ -283,12 +341,12 @@ impl<'w> Walk<'w, '_> {
 
     /// An array of numbers; `false`, and still in front of it, if anything else is in it.
     fn packed(&mut self) -> Option<bool> {
-        let start = self.scanner;
+        let mut scanner = self.scanner;
         let mut numbers = self.doc.pack();
-        let mut more = self.scanner.open(b']');
+        let mut more = scanner.open(b']');
         while more {
-            let number = match self.scanner.peek() {
-                b'-' | b'0'..=b'9' => match self.scanner.number()? {
+            let number = match scanner.peek() {
+                b'-' | b'0'..=b'9' => match scanner.number()? {
                     Scalar::Float(value) => value,
                     Scalar::Int(value) => value as f64,
                     Scalar::Uint(value) => value as f64,
@@ -298,13 +356,13 @@ impl<'w> Walk<'w, '_> {
             };
             if !number.is_finite() {
                 numbers.give_up();
-                self.scanner = start;
                 return Some(false);
             }
             numbers.push(number);
-            more = self.scanner.more(b']')?;
+            more = scanner.more(b']')?;
         }
         numbers.done();
+        self.scanner = scanner;
         Some(true)
     }
 

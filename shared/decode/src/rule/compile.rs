@@ -124,6 +124,7 @@ pub(crate) fn compile(
         message_id,
         historical,
         channels: channels?,
+        is_simple: false,
         relative: false,
         fields: Vec::new(),
         selection: None,

@@ -18,6 +18,18 @@ impl<'d> Run<'_, 'd> {
     /// Finds out what holds for the values of the element; `false` if it is to be passed over.
     pub(super) fn prepare(&mut self) -> bool {
         let plan = self.plan;
+        if plan.is_simple {
+            let scope = Scope {
+                root: self.root,
+                topic: self.topic,
+                at: self.at,
+            };
+            self.context.device = plan.device.lent(self.topic);
+            self.context.named =
+                self.context.device.is_some() || plan.device.render(&scope, &mut self.names.device);
+            self.context.time = self.moment();
+            return true;
+        }
         self.at.groups.clear();
         for (i, capture) in plan.captures.iter().enumerate() {
             if !self.capture(capture, i) {
@@ -44,13 +56,10 @@ impl<'d> Run<'_, 'd> {
             }
         }
         let entry = self.context.entry;
-        self.context.named = match entry.and_then(|entry| entry.device.as_ref()) {
-            Some(device) => {
-                self.names.device.clone_from(device);
-                true
-            }
-            None => plan.device.render(&scope, &mut self.names.device),
-        };
+        let device = entry.and_then(|entry| entry.device.as_deref());
+        self.context.device = device.or_else(|| plan.device.lent(self.topic));
+        self.context.named =
+            self.context.device.is_some() || plan.device.render(&scope, &mut self.names.device);
         let has_unit = plan
             .unit
             .as_ref()

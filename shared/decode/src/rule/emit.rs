@@ -49,32 +49,39 @@ impl<'r, 'd> Run<'r, 'd> {
         }
         self.outcome.any = true;
         (self.sink)(Event::Liveness {
-            device: &self.names.device,
+            device: self.context.device(self.names),
             online,
         });
     }
 
     /// Puts the channel's name together, and says what is known of it; `None` without a name.
-    pub(super) fn name_channel(&mut self, fixed: Option<&(Box<str>, usize)>) -> Option<&'r Spec> {
-        let (plan, names) = (self.plan, &mut *self.names);
-        names.channel.clear();
-        if let Some(channel) = self.context.entry.and_then(|entry| entry.channel.as_ref()) {
-            names.channel.push_str(channel);
+    pub(super) fn name_channel(
+        &mut self,
+        fixed: Option<&'r (Box<str>, usize)>,
+    ) -> Option<&'r Spec> {
+        let (plan, entry) = (self.plan, self.context.entry);
+        if let Some(channel) = entry.and_then(|entry| entry.channel.as_deref()) {
+            self.context.channel = Some(channel);
         } else if let Some((channel, position)) = fixed {
-            names.channel.push_str(channel);
+            self.context.channel = Some(channel);
             return Some(plan.channels.at(*position));
         } else {
-            let scope = Scope {
-                root: self.root,
-                topic: self.topic,
-                at: self.at,
-            };
-            if !plan.channel.render(&scope, &mut names.channel) {
-                names.channel.clear();
-                return None;
-            }
+            self.context.channel = plan.channel.lent(self.topic);
         }
-        Some(plan.channels.find(&names.channel))
+        if let Some(channel) = self.context.channel {
+            return Some(plan.channels.find(channel));
+        }
+        let scope = Scope {
+            root: self.root,
+            topic: self.topic,
+            at: self.at,
+        };
+        let channel = &mut self.names.channel;
+        if !plan.channel.render(&scope, channel) {
+            channel.clear();
+            return None;
+        }
+        Some(plan.channels.find(channel))
     }
 
     /// A value of the channel that was named last.
@@ -103,7 +110,10 @@ impl<'r, 'd> Run<'r, 'd> {
         if self.plan.samples.is_some() && item.is_array() && !spec.words {
             return self.block(item, spec);
         }
-        let time = self.time_of_sample();
+        let time = match (&self.context.time, &self.plan.samples) {
+            (Moment::At(time), None) => Moment::At(*time),
+            _ => self.time_of_sample(),
+        };
         match spec
             .reader
             .read(item, self.context.sent(&self.names.own_unit))
@@ -130,16 +140,16 @@ impl<'r, 'd> Run<'r, 'd> {
             names.own_unit.clone_from(unit);
             return;
         }
-        let scope = Scope {
-            root: self.root,
-            topic: self.topic,
-            at: self.at,
-        };
-        let there = spec
-            .from
-            .as_ref()
-            .is_some_and(|from| from.render(&scope, &mut names.own_unit));
-        if !there {
+        names.own_unit.clear();
+        let there = spec.from.as_ref().is_some_and(|from| {
+            let scope = Scope {
+                root: self.root,
+                topic: self.topic,
+                at: self.at,
+            };
+            from.render(&scope, &mut names.own_unit)
+        });
+        if !there && !names.unit.is_empty() {
             names.own_unit.clone_from(&names.unit);
         }
     }
@@ -169,7 +179,8 @@ impl<'r, 'd> Run<'r, 'd> {
         let interval = samples.interval(&self.scope())?;
         let first = map_time(time, |at| samples.first(at, interval, n));
         let (joiner, names) = (&mut self.state.joiner, &*self.names);
-        let mut join = |at| joiner.first(&names.device, &names.channel, at, interval, n);
+        let (device, channel) = (self.context.device(names), self.context.channel(names));
+        let mut join = |at| joiner.first(device, channel, at, interval, n);
         let first = match first {
             Time::Payload(at) => Time::Payload(join(at)),
             Time::Arrival(at) => Time::Arrival(join(at)),
@@ -189,8 +200,8 @@ impl<'r, 'd> Run<'r, 'd> {
         let names = &*self.names;
         self.outcome.any = true;
         (self.sink)(Event::Missing {
-            device: &names.device,
-            channel: &names.channel,
+            device: self.context.device(names),
+            channel: self.context.channel(names),
             reason,
             path: &names.text,
         });
@@ -211,11 +222,11 @@ impl<'r, 'd> Run<'r, 'd> {
         self.write_path(item, element);
         let names = &*self.names;
         let device = if self.context.named {
-            names.device.as_str()
+            self.context.device(names)
         } else {
             ""
         };
-        let (channel, path) = (names.channel.as_str(), names.text.as_str());
+        let (channel, path) = (self.context.channel(names), names.text.as_str());
         self.outcome.any = true;
         (self.sink)(Event::Rejected {
             device,
@@ -251,7 +262,8 @@ impl<'r, 'd> Run<'r, 'd> {
 
     /// Without a name of the device or the channel.
     pub(super) fn reject_name(&mut self, item: Item<'d>) {
-        let channel = !matches!(self.plan.what, What::Liveness(_)) && self.names.channel.is_empty();
+        let channel = !matches!(self.plan.what, What::Liveness(_))
+            && self.context.channel(self.names).is_empty();
         let mut detail = String::new();
         for (missing, what) in [(!self.context.named, "device"), (channel, "channel")] {
             if missing {
@@ -268,15 +280,16 @@ impl<'r, 'd> Run<'r, 'd> {
 /// What makes readings of values of the channel that was named last.
 pub(super) fn reading<'a>(
     names: &'a Names,
-    context: &Context<'_>,
+    context: &Context<'a>,
     facts: Facts,
     spec: &Spec,
 ) -> impl FnOnce(Time, Value, &'a str) -> Reading<'a> + use<'a> {
     let (kind, report, sequence) = (spec.kind, spec.report, context.sequence);
+    let (device, channel) = (context.device(names), context.channel(names));
     let (historical, identified) = (context.historical, context.identified);
     move |time, value, unit| Reading {
-        device: &names.device,
-        channel: &names.channel,
+        device,
+        channel,
         time,
         value,
         unit,

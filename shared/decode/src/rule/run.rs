@@ -77,6 +77,10 @@ pub(super) struct Context<'r> {
     pub entry: Option<&'r Entry>,
     /// Whether there is a name for the device.
     pub named: bool,
+    /// The device's name, unless it had to be put together.
+    pub device: Option<&'r str>,
+    /// The same of the channel.
+    pub channel: Option<&'r str>,
     pub time: Moment,
     pub good: bool,
     pub sequence: Option<u64>,
@@ -85,7 +89,23 @@ pub(super) struct Context<'r> {
     pub identified: bool,
 }
 
-impl Context<'_> {
+impl<'r> Context<'r> {
+    /// The device's name.
+    pub(super) fn device<'a>(&self, names: &'a Names) -> &'a str
+    where
+        'r: 'a,
+    {
+        self.device.unwrap_or(&names.device)
+    }
+
+    /// The channel's name; `""` for none.
+    pub(super) fn channel<'a>(&self, names: &'a Names) -> &'a str
+    where
+        'r: 'a,
+    {
+        self.channel.unwrap_or(&names.channel)
+    }
+
     /// How a value was sent that came in such a unit.
     pub(super) fn sent<'a>(&self, unit: &'a str) -> Sent<'a> {
         let scale = self.entry.and_then(|entry| entry.scale);
@@ -136,9 +156,13 @@ impl<'r, 'd> Run<'r, 'd> {
         } = buffers;
         at.clear();
         known.clear();
+        names.unit.clear();
+        names.id.clear();
         let context = Context {
             entry: None,
             named: false,
+            device: None,
+            channel: None,
             time: Moment::At(Time::Arrival(facts.arrival)),
             good: true,
             sequence: None,
@@ -290,6 +314,7 @@ impl<'r, 'd> Run<'r, 'd> {
             if text || !self.prepare_value(element, item) || !self.context.named {
                 continue;
             }
+            self.context.channel = None;
             self.names.channel.clear();
             let channel = &mut self.names.channel;
             crate::scope::walk_to(element, item.id(), &mut |place| {
