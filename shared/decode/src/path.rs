@@ -91,6 +91,7 @@ impl Path {
     }
 
     /// The same, without where it began.
+    #[inline]
     pub(crate) fn get<'d>(&self, scope: &Scope<'_, 'd>) -> Option<Item<'d>> {
         self.find(scope).map(|found| found.item)
     }

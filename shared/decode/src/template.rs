@@ -116,7 +116,9 @@ impl Template {
     pub(crate) fn each_path(&mut self, each: &mut dyn FnMut(&mut Path)) {
         for piece in &mut self.0 {
             if let Piece::First(sources) = piece {
-                sources.iter_mut().for_each(|source| source.each_path(each));
+                for source in sources {
+                    source.each_path(each);
+                }
             }
         }
     }

@@ -40,7 +40,9 @@ const ARRIVAL: Timestamp = Timestamp::from_secs(1_800_000_000);
 /// The one lookup table of tests.
 fn table(file: &str) -> Result<String, String> {
     match file {
-        "ids.csv" => Ok("id,device,channel,unit,scale\n7,pump,flow,L,0.1\n8,,level,,\n".into()),
+        "ids.csv" => Ok(
+            "id,device,channel,unit,scale\n7,pump,flow,L,0.1\n8,,level,,\n20,,temp,°F,0.1\n".into(),
+        ),
         _ => Err("no such file".into()),
     }
 }

@@ -37,20 +37,26 @@ pub(crate) struct Hit {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Captures {
     text: Box<str>,
-    /// Where the first ones end, as long as a topic is.
+    /// Where the first ones end; as long as a topic is at most, if there are not so many.
     ends: [u16; 3],
 }
 
 impl Captures {
     pub(crate) fn new<S: AsRef<str>>(texts: &[S]) -> Self {
-        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-        let text = texts.join("\0");
-        let mut found = text.match_indices('\0').map(|(end, _)| end);
-        let ends = [(); 3].map(|()| found.next().unwrap_or(text.len()));
-        Self {
-            ends: ends.map(|end| u16::try_from(end).unwrap_or(u16::MAX)),
-            text: text.into(),
+        let len: usize = texts.iter().map(|text| text.as_ref().len() + 1).sum();
+        let mut text = String::with_capacity(len.saturating_sub(1));
+        let mut ends = [u16::MAX; 3];
+        for (i, one) in texts.iter().enumerate() {
+            if i > 0 {
+                text.push('\0');
+            }
+            text.push_str(one.as_ref());
+            if let Some(end) = ends.get_mut(i) {
+                *end = u16::try_from(text.len()).unwrap_or(u16::MAX);
+            }
         }
+        let text = text.into();
+        Self { text, ends }
     }
 
     /// The one of that position.

@@ -4,6 +4,8 @@
 //! That cannot be done for every text: where a key that matters is there twice, or fields that nothing maps
 //! cannot be told in one go, it gives up, as it does where the text is no JSON. The whole tree is read then.
 
+mod unmapped;
+
 use std::cell::Cell;
 use std::fmt::Write;
 
@@ -11,8 +13,9 @@ use super::scan::{MAX_DEPTH, Quoted, Scanner};
 use super::tree::Tree;
 use super::trimmed;
 use crate::doc::Text;
-use crate::scope::{WHOLE, push_key};
+use crate::scope::push_key;
 use crate::{Doc, Item, Scalar};
+pub(crate) use unmapped::Unmapped;
 
 /// How many bytes of paths of unmapped fields are kept, about.
 const MAX_PATHS: usize = 1 << 16;
@@ -65,49 +68,6 @@ pub(crate) struct Leaf {
     pub known: bool,
     /// Whether numbers in an array are kept without a node for each.
     pub packed: bool,
-}
-
-/// Fields that nothing maps.
-#[derive(Debug, Default)]
-pub(crate) struct Unmapped {
-    /// Whether they are looked for.
-    wanted: bool,
-    /// Their paths, and those that lead to them.
-    paths: String,
-    /// Where each path begins and ends.
-    spans: Vec<(usize, usize)>,
-    /// A key that has escapes in it.
-    key: String,
-}
-
-impl Unmapped {
-    /// Forgets all of them. `wanted`: whether the next ones are looked for.
-    pub(crate) fn begin(&mut self, wanted: bool) {
-        self.wanted = wanted;
-        self.paths.clear();
-        self.spans.clear();
-    }
-
-    /// Their paths, in the order of the text.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        let path = |(start, end): &(usize, usize)| self.paths.get(*start..*end);
-        self.spans.iter().filter_map(path)
-    }
-
-    /// Begins a path.
-    fn start(&mut self, path: &str) -> usize {
-        let start = self.paths.len();
-        self.paths.push_str(path);
-        start
-    }
-
-    /// The path from `start` to the end is one of them.
-    fn add(&mut self, start: usize) {
-        if self.paths.len() == start {
-            self.paths.push_str(WHOLE);
-        }
-        self.spans.push((start, self.paths.len()));
-    }
 }
 
 impl Selection {

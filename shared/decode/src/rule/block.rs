@@ -16,9 +16,9 @@ impl<'r, 'd> Run<'r, 'd> {
         }
         let time = match &self.context.time {
             Moment::At(time) => *time,
-            Moment::Bad(reason, detail) => {
-                let (reason, detail) = (*reason, detail.clone());
-                return self.reject(array, reason, &detail);
+            Moment::Bad(bad) => {
+                let bad = bad.clone();
+                return self.reject(array, bad.0, &bad.1);
             }
         };
         let (first, interval) = match self.first_of(time, n) {

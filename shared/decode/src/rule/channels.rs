@@ -21,7 +21,6 @@ pub(super) struct Channels {
 
 /// What is known of a channel.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 pub(super) struct Spec {
     pub reader: ValueReader,
     /// Template of the unit that its values come in.

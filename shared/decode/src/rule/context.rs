@@ -149,10 +149,7 @@ impl<'d> Run<'_, 'd> {
                     None => continue,
                     Some(item) => match item.scalar() {
                         None => {
-                            return Moment::Bad(
-                                Reason::Time,
-                                "the time is an array or an object".into(),
-                            );
+                            return Moment::bad(Reason::Time, "the time is an array or an object");
                         }
                         Some(scalar) => scalar,
                     },
@@ -173,13 +170,13 @@ impl<'d> Run<'_, 'd> {
                 Ok(Instant::Utc(at)) if at >= Timestamp::YEAR_2000 => Moment::At(Time::Payload(at)),
                 Ok(Instant::Utc(_)) => match self.plan.before_2000 {
                     Before2000::Restamp => break,
-                    Before2000::Reject => Moment::Bad(
+                    Before2000::Reject => Moment::bad(
                         Reason::Before2000,
-                        "the time is before 2000: the clock was not set".into(),
+                        "the time is before 2000: the clock was not set",
                     ),
                 },
                 Ok(Instant::DeviceClock(at)) => Moment::At(Time::DeviceClock(at)),
-                Err(detail) => Moment::Bad(Reason::Time, detail),
+                Err(detail) => Moment::bad(Reason::Time, detail),
             };
         }
         Moment::At(Time::Arrival(self.facts.arrival))

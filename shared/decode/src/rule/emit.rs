@@ -123,7 +123,7 @@ impl<'r, 'd> Run<'r, 'd> {
             Outcome::Value { value, unit } => {
                 let time = match time {
                     Moment::At(time) => time,
-                    Moment::Bad(reason, detail) => return self.reject(item, reason, &detail),
+                    Moment::Bad(bad) => return self.reject(item, bad.0, &bad.1),
                 };
                 let reading =
                     reading(self.names, &self.context, self.facts, spec)(time, value, unit);
@@ -140,7 +140,6 @@ impl<'r, 'd> Run<'r, 'd> {
             names.own_unit.clone_from(unit);
             return;
         }
-        names.own_unit.clear();
         let there = spec.from.as_ref().is_some_and(|from| {
             let scope = Scope {
                 root: self.root,
@@ -149,7 +148,7 @@ impl<'r, 'd> Run<'r, 'd> {
             };
             from.render(&scope, &mut names.own_unit)
         });
-        if !there && !names.unit.is_empty() {
+        if !there {
             names.own_unit.clone_from(&names.unit);
         }
     }
@@ -164,7 +163,7 @@ impl<'r, 'd> Run<'r, 'd> {
             Ok((first, interval)) => {
                 Moment::At(map_time(first, |at| at.saturating_add(span(interval, i))))
             }
-            Err(detail) => Moment::Bad(Reason::Time, detail.into()),
+            Err(detail) => Moment::bad(Reason::Time, detail),
         }
     }
 

@@ -50,6 +50,8 @@ pub(crate) struct Buffers {
     known: Known,
     names: Names,
     samples: Vec<f64>,
+    /// Nodes that nothing maps.
+    found: Vec<u32>,
 }
 
 /// Texts that are put together while a message is read.
@@ -117,7 +119,14 @@ impl<'r> Context<'r> {
 #[derive(Debug, Clone)]
 pub(super) enum Moment {
     At(Time),
-    Bad(Reason, Cow<'static, str>),
+    /// Why not, and in words. Boxed, since it is rare and the other is not.
+    Bad(Box<(Reason, Cow<'static, str>)>),
+}
+
+impl Moment {
+    pub(super) fn bad(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::Bad(Box::new((reason, detail.into())))
+    }
 }
 
 /// A rule at work on one message.
@@ -133,6 +142,7 @@ pub(crate) struct Run<'r, 'd> {
     pub(super) known: &'r mut Known,
     pub(super) names: &'r mut Names,
     pub(super) samples: &'r mut Vec<f64>,
+    found: &'r mut Vec<u32>,
     pub(super) context: Context<'r>,
     pub(super) sink: &'r mut dyn FnMut(Event<'_>),
     pub(super) outcome: Outcome,
@@ -153,6 +163,7 @@ impl<'r, 'd> Run<'r, 'd> {
             known,
             names,
             samples,
+            found,
         } = buffers;
         at.clear();
         known.clear();
@@ -181,6 +192,7 @@ impl<'r, 'd> Run<'r, 'd> {
             known,
             names,
             samples,
+            found,
             context,
             sink,
             outcome,
@@ -205,9 +217,8 @@ impl<'r, 'd> Run<'r, 'd> {
                     tell(path, plan, self.facts, &mut self.outcome, self.sink);
                 }
             }
-            Some(_) => {}
             None if self.facts.find_unmapped => self.tell_unmapped(),
-            None => {}
+            _ => {}
         }
         self.outcome
     }
@@ -328,12 +339,14 @@ impl<'r, 'd> Run<'r, 'd> {
     }
 
     fn tell_unmapped(&mut self) {
-        // Not on the way of readings: what is found here is news.
-        let mut found = Vec::new();
-        self.known.unknown(self.root, &mut |item| found.push(item));
-        for item in found {
+        let (root, mut found) = (self.root, std::mem::take(self.found));
+        found.clear();
+        let mut find = |item: Item<'d>| found.push(item.id());
+        self.known.unknown(root, &mut find);
+        for item in found.iter().filter_map(|id| root.node_at(*id)) {
             self.tell_one(item);
         }
+        *self.found = found;
     }
 
     fn tell_one(&mut self, item: Item<'d>) {

@@ -48,7 +48,9 @@ impl Plan {
     /// Hands out every path that leads to or says something about values.
     fn each_path(&mut self, each: &mut dyn FnMut(&mut Path)) {
         if let What::Fields(fields) = &mut self.what {
-            fields.iter_mut().for_each(|field| each(&mut field.path));
+            for field in fields {
+                each(&mut field.path);
+            }
         }
         let mut templates = vec![&mut self.device, &mut self.channel];
         templates.extend(&mut self.unit);
@@ -76,16 +78,19 @@ impl Plan {
             }
         }
         if let Some(quality) = &mut self.quality {
-            quality.paths.iter_mut().for_each(&mut *each);
+            for path in &mut quality.paths {
+                each(path);
+            }
         }
-        for path in [
+        let said = [
             &mut self.sequence,
             &mut self.message_id,
             &mut self.historical,
-        ] {
-            path.iter_mut().for_each(&mut *each);
+        ];
+        said.into_iter().flatten().for_each(&mut *each);
+        for (_, path) in &mut self.required {
+            each(path);
         }
-        self.required.iter_mut().for_each(|(_, path)| each(path));
         for template in templates {
             template.each_path(each);
         }
