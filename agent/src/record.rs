@@ -15,6 +15,7 @@ use eyot_pipeline::ledger::Lane;
 use eyot_pipeline::{Device, Effect, Numbered, Timestamp};
 use serde::Serialize;
 
+use crate::clock::rfc3339;
 use crate::store::{Identity, Record};
 
 /// `eyot.summary.v1`: one window of one device.
@@ -282,13 +283,6 @@ fn freshness(scored_at: Timestamp, oldest: Timestamp) -> Freshness {
         oldest: rfc3339(oldest),
         age_of_oldest_ms: (scored_at - oldest).as_millis(),
     }
-}
-
-/// The one way to write an instant.
-pub fn rfc3339(time: Timestamp) -> String {
-    // i64 nanoseconds lie well within what jiff can write.
-    jiff::Timestamp::from_nanosecond(time.0.into())
-        .map_or_else(|_| time.0.to_string(), |t| t.to_string())
 }
 
 fn json(record: &impl Serialize) -> Vec<u8> {

@@ -261,7 +261,9 @@ async fn open_store(
     let options = store::Options {
         dir: config.agent.data_dir.clone(),
         commit_interval: config.store.commit_interval,
-        max_records: config.store.max_records,
+        agent: config.agent.name.as_str().into(),
+        quotas: config.outbox.quotas,
+        headroom: config.store.headroom,
         dead_letters: config.limits.dead_letters,
         books_interval: if config.journal.durability > Durability::Memory {
             BOOKS_INTERVAL

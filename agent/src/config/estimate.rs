@@ -12,8 +12,12 @@ const WINDOW_READING_BYTES: u64 = 16;
 const IN_FLIGHT_READING_BYTES: u64 = 64;
 /// A window's feature in a detector's memory.
 const FEATURE_BYTES: u64 = 4;
-/// A record on disk with its index entries.
-const RECORD_BYTES: u64 = 600;
+/// A dead letter on disk beside its payload.
+const LETTER_BYTES: u64 = 600;
+/// The database's write-ahead log.
+const LOG_BYTES: u64 = 16 << 20;
+/// Loss records, which have a bound of their own.
+const LOSS_BYTES: u64 = 4 << 20;
 
 /// Upper bounds in bytes, beside the process itself and its models. They are reached only if all
 /// devices are of the costliest class and fill every window to its limit.
@@ -25,7 +29,8 @@ pub struct Estimate {
     window_readings: u64,
     remembered: u64,
     in_flight: u64,
-    records: u64,
+    outbox: u64,
+    headroom: u64,
     dead_letters: u64,
     dead_letter_bytes: u64,
 }
@@ -44,7 +49,8 @@ impl Estimate {
             window_readings: costliest.map_or(0, |class| class.pipeline.max_window_readings as u64),
             remembered: costliest.map_or(0, remembered),
             in_flight: config.limits.readings_in_flight as u64,
-            records: config.store.max_records,
+            outbox: config.outbox.quotas.bytes,
+            headroom: config.store.headroom,
             dead_letters: config.limits.dead_letters as u64,
             dead_letter_bytes: config.limits.dead_letter_bytes as u64,
         }
@@ -81,11 +87,22 @@ impl Estimate {
         .fold(0, u64::saturating_add)
     }
 
-    /// Disk in bytes: the outbox and the dead letters.
+    /// Disk in bytes: the outbox, the dead letters, and what the database needs beside them.
     pub fn disk(&self) -> u64 {
-        let records = self.records.saturating_mul(RECORD_BYTES);
-        let letter = self.dead_letter_bytes.saturating_add(RECORD_BYTES);
-        records.saturating_add(self.dead_letters.saturating_mul(letter))
+        [self.tables(), self.letters(), LOG_BYTES, self.headroom]
+            .into_iter()
+            .fold(0, u64::saturating_add)
+    }
+
+    /// Half of a page is empty at worst where a record does not fit any more; a third on average.
+    fn tables(&self) -> u64 {
+        let records = self.outbox.saturating_add(LOSS_BYTES);
+        records.saturating_add(records / 2)
+    }
+
+    fn letters(&self) -> u64 {
+        let letter = self.dead_letter_bytes.saturating_add(LETTER_BYTES);
+        self.dead_letters.saturating_mul(letter)
     }
 }
 
@@ -121,13 +138,18 @@ impl fmt::Display for Estimate {
             Bytes(self.queues()),
             self.in_flight
         )?;
+        writeln!(f, "disk at worst: {}", Bytes(self.disk()))?;
         write!(
             f,
-            "disk at worst: {}: {} records × {RECORD_BYTES} B and {} dead letters × {} B",
-            Bytes(self.disk()),
-            self.records,
+            "  outbox {}: 1.5 × ({} + {} of loss records); dead letters {}: {} × {} B; log {}, headroom {}",
+            Bytes(self.tables()),
+            Bytes(self.outbox),
+            Bytes(LOSS_BYTES),
+            Bytes(self.letters()),
             self.dead_letters,
-            self.dead_letter_bytes.saturating_add(RECORD_BYTES)
+            self.dead_letter_bytes.saturating_add(LETTER_BYTES),
+            Bytes(LOG_BYTES),
+            Bytes(self.headroom)
         )
     }
 }

@@ -9,10 +9,13 @@ use eyot_pipeline::config::{ChannelConfig, DetectorConfig, VerdictConfig};
 use eyot_pipeline::effect::{
     AlertState, ChannelSummary, ClosedBy, DegradedReason, Detector, Verdict,
 };
+use eyot_pipeline::ledger::SourceBook;
+use eyot_pipeline::retention::{Quotas, WhenFull};
 use eyot_pipeline::scorer::ModelId;
 use serde_json::Value;
 
 use super::*;
+use crate::store::{self, Store};
 use schema::{Seen, complaints, fields};
 
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
@@ -219,10 +222,61 @@ fn alerts_are_as_published() {
     check("eyot.alert.v1", alerts());
 }
 
+/// They are written by the store, when an outbox of one record gets two.
+#[tokio::test]
+async fn losses_are_as_published() {
+    struct Nothing;
+    impl store::Books for Nothing {
+        fn snapshot(&self) -> Vec<(String, SourceBook)> {
+            Vec::new()
+        }
+    }
+    let dir = tempfile::TempDir::new().unwrap();
+    let store = Store::open(store::Options {
+        dir: dir.path().to_owned(),
+        commit_interval: std::time::Duration::ZERO,
+        agent: "gateway-1".into(),
+        quotas: Quotas {
+            records: 1,
+            bytes: 1 << 20,
+            age: None,
+            when_full: WhenFull::DropOldest,
+        },
+        headroom: 0,
+        dead_letters: 1,
+        dead_letter_bytes: 1,
+        channel: 1,
+        clock: || at(100),
+        books: Arc::new(Nothing),
+        slow_commit: None,
+    })
+    .unwrap();
+    let device = store.handle.open_device("pump", "pump").await.unwrap();
+    let record = |number| Record {
+        lane: Lane::Summary,
+        number,
+        kind: "summary",
+        oldest: at(0),
+        body: Vec::new(),
+    };
+    let commit = store::Commit {
+        device: device.id,
+        records: vec![record(1), record(2)],
+        on_commit: None,
+    };
+    store.handle.commit(commit).await.unwrap();
+    store.handle.flush().await.unwrap();
+    let rows = store.handle.fetch(Lane::Loss, 0, 2).await.unwrap();
+    let loss: Value = serde_json::from_slice(&rows[0].body).unwrap();
+    let (schema, mut seen) = (published("eyot.loss.v1"), Seen::default());
+    assert_eq!(complaints(&loss, &schema, &mut seen), [""; 0]);
+    assert_eq!(seen.missing_from(&schema), [""; 0]);
+}
+
 #[test]
 fn the_documentation_lists_every_field() {
     let text = std::fs::read_to_string(Path::new(DOCS).join("records.md")).unwrap();
-    for name in ["eyot.summary.v1", "eyot.alert.v1"] {
+    for name in ["eyot.summary.v1", "eyot.alert.v1", "eyot.loss.v1"] {
         let (_, section) = text.split_once(&format!("\n## {name}\n")).unwrap();
         let (section, _) = section.split_once("\n## ").unwrap();
         let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
@@ -247,7 +301,7 @@ fn the_examples_in_the_documentation_are_as_published() {
         assert_eq!(found, [""; 0], "{json}");
         names.push(name);
     }
-    assert_eq!(names, ["eyot.summary.v1", "eyot.alert.v1"]);
+    assert_eq!(names, ["eyot.loss.v1", "eyot.summary.v1", "eyot.alert.v1"]);
 }
 
 #[test]

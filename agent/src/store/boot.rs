@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::books::Ledger;
 use super::identity::Identity;
+use super::loss::Losses;
 use super::outbox::Outbox;
 use super::schema::{self, MIGRATIONS, key};
 use super::{KnownDevice, Options, StoreError, checkpoints};
@@ -88,7 +89,13 @@ fn try_load(options: &Options, path: &Path) -> Result<Loaded, StoreError> {
     let clean_stop = schema::counter(&db, key::CLEAN_STOP).map_err(&opening)? == 1;
     Ok(Loaded {
         identity,
-        outbox: Outbox::load(&db, options.max_records).map_err(&opening)?,
+        outbox: Outbox::load(
+            &db,
+            options.quotas,
+            Losses::new(&options.agent, identity),
+            (options.clock)(),
+        )
+        .map_err(&opening)?,
         ledger: Ledger::load(&db, Arc::clone(&options.books)).map_err(&opening)?,
         clean_stop,
         devices: checkpoints::known(&db).map_err(&opening)?,

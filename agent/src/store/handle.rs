@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use eyot_pipeline::ledger::Lane;
+use eyot_pipeline::retention::Reason;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::boot::Loaded;
@@ -163,6 +164,15 @@ impl StoreHandle {
     pub async fn delivered(&self, rows: Vec<(Lane, i64)>) -> Result<(), StoreError> {
         self.service
             .send(Service::Delivered(rows))
+            .await
+            .map_err(|_| StoreError::Gone)
+    }
+
+    /// The upstream will never have these records: they leave with one of the next commits, and a
+    /// loss record says so.
+    pub async fn give_up(&self, rows: Vec<(Lane, i64)>, reason: Reason) -> Result<(), StoreError> {
+        self.service
+            .send(Service::GiveUp(rows, reason))
             .await
             .map_err(|_| StoreError::Gone)
     }

@@ -101,6 +101,10 @@ pub(super) const MIGRATIONS: &[&str] = &[
         UNIQUE (source, since)
     ) STRICT;
 ",
+    "
+    -- Gateway time of the commit; 0 where it is not known.
+    ALTER TABLE outbox ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 /// Keys of `meta`.

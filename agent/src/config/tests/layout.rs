@@ -88,7 +88,11 @@ fn the_estimate_shows_its_figures() {
         estimate.memory(),
         10_000 * (32_768 + 600 + 10_240) + 4_194_304
     );
-    assert_eq!(estimate.disk(), 1_000_000 * 600 + 10_000 * 4_696);
+    let (mib, outbox) = (1 << 20, 1028);
+    assert_eq!(
+        estimate.disk(),
+        (outbox + outbox / 2 + 16 + 8) * mib + 10_000 * 4_696
+    );
     let printed = estimate.to_string();
     assert!(
         printed.starts_with("memory at worst: 420 MiB,"),
