@@ -4,6 +4,8 @@
 //! Times are RFC 3339, UTC. An id names a record for ever: agent, store epoch, device, effect number;
 //! numbers of a device are dense, so readers drop repetitions by id and see gaps by number.
 
+mod merge;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use serde::Serialize;
 
 use crate::clock::rfc3339;
 use crate::store::{Identity, Record};
+
+pub use merge::merge;
 
 /// `eyot.summary.v1`: one window of one device.
 #[derive(Debug, Serialize)]

@@ -165,6 +165,11 @@ impl Direct {
             commit_interval: config.store.commit_interval,
             agent: "flood".into(),
             quotas: config.outbox.quotas,
+            fold: store::Fold {
+                after: config.outbox.fold_after,
+                rows: 1_024,
+            },
+            merge: eyot::record::merge,
             headroom: config.store.headroom,
             dead_letters: config.limits.dead_letters,
             channel: 1_024,

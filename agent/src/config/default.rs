@@ -38,9 +38,10 @@ defaults! {
     headroom: Size = "8MiB";
 
     // [outbox]
-    max_records: u64 = 10_000_000_u64;
+    max_records: u64 = 100_000_000_u64;
     max_bytes: Size = "1GiB";
-    when_full: WhenFull = WhenFull::DropOldest;
+    when_full: WhenFull = WhenFull::Downsample;
+    fold_after: Period = "10m";
 
     // [[source]] and [uplink]
     version: MqttVersion = MqttVersion::V5;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eyot_decode::Mapping;
+use eyot_pipeline::Span;
 use eyot_pipeline::config::ClassConfig;
 use eyot_pipeline::retention::Quotas;
 use globset::GlobSet;
@@ -207,6 +208,8 @@ pub struct Store {
 pub struct Outbox {
     /// What it may hold, and what goes beyond that.
     pub quotas: Quotas,
+    /// Summaries that have waited for longer than this are folded.
+    pub fold_after: Span,
 }
 
 /// A subscription to a broker.

@@ -1,5 +1,6 @@
 //! Records against their published schemas, in docs/schemas, and the examples in docs/records.md.
 
+mod merging;
 mod schema;
 
 use std::path::Path;
@@ -183,25 +184,29 @@ fn alerts() -> Vec<Effect> {
 }
 
 fn encode(effect: Effect) -> Value {
+    serde_json::from_slice(&encode_as(7, effect)).unwrap()
+}
+
+fn encode_as(number: u64, effect: Effect) -> Vec<u8> {
     let identity = Identity {
         agent: uuid::uuid!("f31c299d-0568-43ad-8b7f-fde21b78e33b"),
         store_epoch: 1,
     };
-    let numbered = Numbered { number: 7, effect };
+    let numbered = Numbered { number, effect };
     let record = Encoder::new("gateway-1", &identity).encode(
         "hall/pump-1",
         &Device::new(Arc::new(class()), None, 0),
         &numbered,
     );
-    serde_json::from_slice(&record.body).unwrap()
+    record.body
 }
 
 /// Everything that may be in a record is in its schema, and the other way round.
 #[track_caller]
-fn check(name: &str, effects: Vec<Effect>) {
+fn check(name: &str, records: Vec<Value>) {
     let schema = published(name);
     let mut seen = Seen::default();
-    for record in effects.into_iter().map(encode) {
+    for record in records {
         let complaints = complaints(&record, &schema, &mut seen);
         assert_eq!(complaints, [""; 0], "{record:#}");
     }
@@ -214,12 +219,18 @@ fn check(name: &str, effects: Vec<Effect>) {
 
 #[test]
 fn summaries_are_as_published() {
-    check("eyot.summary.v1", summaries());
+    let mut records: Vec<Value> = summaries().into_iter().map(encode).collect();
+    let mut folded = encode(window(ClosedBy::Idle, None, Verdict::Normal));
+    folded["precision"] = "f32".into();
+    let bodies = [&records[2], &folded].map(|record| serde_json::to_vec(record).unwrap());
+    let merged = merge(&bodies[0], &bodies[1]).unwrap();
+    records.push(serde_json::from_slice(&merged).unwrap());
+    check("eyot.summary.v1", records);
 }
 
 #[test]
 fn alerts_are_as_published() {
-    check("eyot.alert.v1", alerts());
+    check("eyot.alert.v1", alerts().into_iter().map(encode).collect());
 }
 
 /// They are written by the store, when an outbox of one record gets two.
@@ -242,6 +253,11 @@ async fn losses_are_as_published() {
             age: None,
             when_full: WhenFull::DropOldest,
         },
+        fold: store::Fold {
+            after: Span::from_secs(600),
+            rows: 1_024,
+        },
+        merge: |_, _| None,
         headroom: 0,
         dead_letters: 1,
         dead_letter_bytes: 1,

@@ -178,6 +178,10 @@ pub struct Stats {
     pub lanes: [(Lane, LaneBook); Lane::ALL.len()],
     /// Bytes that each of them takes up.
     pub lane_bytes: [u64; Lane::ALL.len()],
+    /// Blocks of folded summaries.
+    pub blocks: u64,
+    /// Summaries that wait in them.
+    pub folded: u64,
     /// What `evicted` is made of.
     pub evictions: Vec<Eviction>,
     /// Devices ever opened.

@@ -26,7 +26,9 @@ mod books;
 mod boot;
 mod checkpoints;
 mod dead_letters;
+mod downsample;
 mod error;
+mod fold;
 mod handle;
 mod headroom;
 mod identity;
@@ -49,7 +51,9 @@ use eyot_pipeline::retention::Quotas;
 use eyot_pipeline::time::Timestamp;
 
 pub use books::Books;
+pub use downsample::Merge;
 pub use error::StoreError;
+pub use fold::Fold;
 pub use handle::{StoreHandle, StoreThread};
 pub use identity::Identity;
 pub use message::{
@@ -73,6 +77,10 @@ pub struct Options {
     pub agent: Arc<str>,
     /// What the outbox may hold, and what goes beyond that.
     pub quotas: Quotas,
+    /// When summaries are folded.
+    pub fold: Fold,
+    /// How two summaries become one.
+    pub merge: Merge,
     /// Bytes of disk held back for when it is full; 0 for none: then senders wait until there is room.
     pub headroom: u64,
     /// Dead letters kept; beyond it the oldest go, counted.

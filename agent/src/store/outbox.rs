@@ -5,6 +5,7 @@ use eyot_pipeline::retention::{GIVES_WAY, Held, Quotas, Reason};
 use eyot_pipeline::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::fold::{self, Folded};
 use super::loss::Losses;
 use super::schema::{self, key};
 use super::{Commit, DeviceRow, Eviction, OutRow, checkpoints};
@@ -22,6 +23,7 @@ pub(super) struct Outbox {
     /// Bytes that may be held while the disk is full; more than any otherwise.
     pub(super) squeezed: u64,
     pub(super) losses: Losses,
+    pub(super) folded: Folded,
     /// Gateway time of the transaction.
     pub(super) now: Timestamp,
 }
@@ -73,7 +75,10 @@ impl Outbox {
         losses: Losses,
         now: Timestamp,
     ) -> rusqlite::Result<Self> {
+        let (folded, folded_bytes) = Folded::load(db)?;
+        let folded_rows = folded.rows;
         let mut outbox = Self {
+            folded,
             lanes: [LaneBook::default(); Lane::ALL.len()],
             bytes: [0; Lane::ALL.len()],
             quotas,
@@ -97,6 +102,10 @@ impl Outbox {
                     Ok((row.get(0)?, row.get::<_, f64>(1)? as u64))
                 })?;
             outbox.bytes[lane as usize] = bodies + book.buffered * ROW_BYTES;
+            if lane == fold::LANE {
+                book.buffered += folded_rows;
+                outbox.bytes[lane as usize] += folded_bytes;
+            }
             if !book.balanced() {
                 tracing::error!(
                     lane = lane.name(),
@@ -132,13 +141,6 @@ impl Outbox {
         book.enqueued += records;
         book.buffered += records;
         self.bytes[lane as usize] += bytes;
-    }
-
-    /// These records are being sent: what they say must stay as it is.
-    pub(super) fn lent(&mut self, lane: Lane, seqs: impl Iterator<Item = i64>) {
-        if lane == Lane::Loss {
-            self.losses.close(seqs);
-        }
     }
 
     /// Adds the effects that are new, and returns how many were.
@@ -222,14 +224,16 @@ impl Outbox {
                     })
                 })
                 .optional()?;
-            if let Some(gone) = gone {
-                self.account(&gone, why);
+            match gone {
+                Some(gone) => self.account(&gone, why),
+                None if lane == fold::LANE => self.remove_folded(db, seq, why)?,
+                None => {}
             }
         }
         Ok(())
     }
 
-    fn account(&mut self, gone: &Gone, why: Removal) {
+    pub(super) fn account(&mut self, gone: &Gone, why: Removal) {
         let waiting = self.book(Lane::Loss).buffered;
         let book = &mut self.lanes[gone.lane as usize];
         book.buffered = book.buffered.saturating_sub(1);
@@ -242,6 +246,31 @@ impl Outbox {
                 self.losses.add(reason, gone, self.now, waiting);
             }
         }
+    }
+
+    /// Up to `limit` intact rows of `lane` with a position above `after`, oldest first, which may be sent
+    /// now: what they say must stay as it is.
+    pub(super) fn lend(
+        &mut self,
+        db: &Connection,
+        lane: Lane,
+        after: i64,
+        limit: usize,
+    ) -> rusqlite::Result<Fetched> {
+        let mut fetched = fetch(db, lane, after, limit)?;
+        if lane == fold::LANE {
+            let (rows, corrupt) = self.fetch_folded(db, after, limit)?;
+            fetched.corrupt.extend(corrupt);
+            if !rows.is_empty() {
+                fetched.intact.extend(rows);
+                fetched.intact.sort_unstable_by_key(|row| row.seq);
+                fetched.intact.truncate(limit);
+            }
+        }
+        if lane == Lane::Loss {
+            self.losses.close(fetched.intact.iter().map(|row| row.seq));
+        }
+        Ok(fetched)
     }
 
     /// Writes the books of the lanes that differ from `stored`.
@@ -296,12 +325,7 @@ pub(super) struct Fetched {
 }
 
 /// Up to `limit` intact rows of `lane` with a position above `after`, oldest first.
-pub(super) fn fetch(
-    db: &Connection,
-    lane: Lane,
-    after: i64,
-    limit: usize,
-) -> rusqlite::Result<Fetched> {
+fn fetch(db: &Connection, lane: Lane, after: i64, limit: usize) -> rusqlite::Result<Fetched> {
     let mut statement = db.prepare_cached(
         "SELECT seq, name, kind, effect, oldest, body, crc, device
          FROM outbox LEFT JOIN devices ON devices.id = device

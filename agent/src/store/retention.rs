@@ -5,8 +5,8 @@ use eyot_pipeline::retention::{GIVES_WAY, Held, Reason, WhenFull};
 use eyot_pipeline::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::loss;
 use super::outbox::{self, Outbox, Removal};
+use super::{fold, loss};
 
 /// Records looked at together, and given up in one transaction for any reason that can wait.
 const SLICE: u64 = 256;
@@ -18,6 +18,7 @@ impl Outbox {
         self.give_up_old(db)?;
         self.enforce_quotas(db)?;
         self.relieve(db)?;
+        self.save_left(db)?;
         self.write_losses(db)
     }
 
@@ -30,7 +31,10 @@ impl Outbox {
             return Ok(false);
         }
         for lane in GIVES_WAY {
-            if oldest(db, lane)?.is_some_and(|at| self.quotas.outlived(at, now)) {
+            let block = (lane == fold::LANE).then(|| fold::stored(db, OLDEST, 0));
+            let block = block.transpose()?.flatten().map(|block| block.at);
+            let ages = [oldest(db, lane)?, block].into_iter().flatten();
+            if ages.into_iter().any(|at| self.quotas.outlived(at, now)) {
                 return Ok(true);
             }
         }
@@ -53,6 +57,11 @@ impl Outbox {
     fn give_up_old(&mut self, db: &Connection) -> rusqlite::Result<()> {
         if self.quotas.age.is_none() {
             return Ok(());
+        }
+        if let Some(block) = fold::stored(db, OLDEST, 0)?
+            && self.quotas.outlived(block.at, self.now)
+        {
+            self.give_up_folded(db, block, u64::MAX, false, Reason::Age)?;
         }
         for lane in GIVES_WAY {
             let mut rows = candidates(db, lane, false)?;
@@ -98,6 +107,17 @@ impl Outbox {
         excess: Held,
         newest_first: bool,
     ) -> rusqlite::Result<usize> {
+        if lane == fold::LANE
+            && let Some(block) = next_block(db, newest_first)?
+        {
+            // The bytes go with the whole of it.
+            let most = if excess.bytes > 0 {
+                u64::MAX
+            } else {
+                excess.records
+            };
+            return self.give_up_folded(db, block, most, newest_first, Reason::Quota);
+        }
         let mut rows = candidates(db, lane, newest_first)?;
         let mut left = excess;
         rows.retain(|row| {
@@ -123,6 +143,27 @@ impl Outbox {
         self.remove(db, seqs, Removal::Evicted(reason))
     }
 
+    /// Up to `most` records of a block. Returns how many.
+    fn give_up_folded(
+        &mut self,
+        db: &Connection,
+        block: fold::Stored,
+        most: u64,
+        newest_first: bool,
+        reason: Reason,
+    ) -> rusqlite::Result<usize> {
+        // All that is known of a damaged one is where it begins.
+        let waiting = self.waiting_in(db, block.first)?;
+        let mut seqs = waiting.unwrap_or_else(|| vec![block.first]);
+        if newest_first {
+            seqs.reverse();
+        }
+        seqs.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        let rows = seqs.iter().map(|seq| (fold::LANE, *seq));
+        self.remove(db, rows, Removal::Evicted(reason))?;
+        Ok(seqs.len())
+    }
+
     fn write_losses(&mut self, db: &Connection) -> rusqlite::Result<u64> {
         let unwritten = self.losses.unwritten();
         let waiting = self.book(Lane::Loss).buffered;
@@ -140,6 +181,33 @@ impl Outbox {
         self.bytes[Lane::Loss as usize] -= written.bytes_before;
         Ok(written.added)
     }
+}
+
+/// Picks the oldest block.
+const OLDEST: &str = "first > ?1 ORDER BY first LIMIT 1";
+
+/// The oldest or newest block, if no record that is not in one comes before it.
+fn next_block(db: &Connection, newest_first: bool) -> rusqlite::Result<Option<fold::Stored>> {
+    let (block, row) = if newest_first {
+        (
+            fold::stored(db, "first < ?1 ORDER BY first DESC LIMIT 1", i64::MAX)?,
+            "SELECT seq FROM outbox WHERE lane = ?1 ORDER BY seq DESC LIMIT 1",
+        )
+    } else {
+        (
+            fold::stored(db, OLDEST, 0)?,
+            "SELECT seq FROM outbox WHERE lane = ?1 ORDER BY seq LIMIT 1",
+        )
+    };
+    let row: Option<i64> = db
+        .prepare_cached(row)?
+        .query_row([outbox::code(fold::LANE)], |row| row.get(0))
+        .optional()?;
+    Ok(block.filter(|block| match row {
+        Some(row) if newest_first => row < block.first,
+        Some(row) => row > block.first,
+        None => true,
+    }))
 }
 
 /// A record that may have to go.

@@ -20,6 +20,8 @@ use super::{DeviceRow, Options, Stats, StoreError, dead_letters, headroom, loss}
 
 /// Books that change without any commit are saved this often, or as often as the options say if that is longer.
 const BOOKS_INTERVAL: Duration = Duration::from_secs(1);
+/// No more is folded or merged between two commits once it took so long.
+const FOLDING: Duration = Duration::from_millis(10);
 /// First and longest pause before a failed transaction is tried again.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -194,6 +196,38 @@ impl Worker {
             self.outbox.relax();
             self.report(None);
         }
+        let started = Instant::now();
+        while started.elapsed() < FOLDING {
+            match self.fold() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::debug!(%error, "nothing folded");
+                    break;
+                }
+            }
+        }
+    }
+
+    /// At most one block of each kind, so that no commit waits for long. False if there was none.
+    fn fold(&mut self) -> rusqlite::Result<bool> {
+        let Options {
+            clock, fold, merge, ..
+        } = self.options;
+        let mut outbox = self.outbox.clone();
+        outbox.now = clock();
+        let tx = self.db.transaction()?;
+        let worked = outbox.fold_some(&tx, fold)? + outbox.downsample(&tx, fold, merge)? > 0;
+        if worked {
+            let added = outbox.settle(&tx)?;
+            outbox.save(&tx, &self.outbox)?;
+            tx.commit()?;
+            self.outbox = outbox;
+            if added > 0 {
+                self.ports.changed.send_modify(|n| *n += 1);
+            }
+        }
+        Ok(worked)
     }
 
     /// Publishes whether commits fail, and logs it when that changes.
@@ -273,14 +307,15 @@ impl Worker {
                 limit,
                 reply,
             } => {
-                let fetched = outbox::fetch(&self.db, lane, after, limit).map(|fetched| {
-                    let corrupt = fetched.corrupt.into_iter();
-                    let corrupt = corrupt.map(|seq| (lane, seq, Reason::Corrupt));
-                    removals.given_up.extend(corrupt);
-                    self.outbox
-                        .lent(lane, fetched.intact.iter().map(|row| row.seq));
-                    fetched.intact
-                });
+                let fetched = self
+                    .outbox
+                    .lend(&self.db, lane, after, limit)
+                    .map(|fetched| {
+                        let corrupt = fetched.corrupt.into_iter();
+                        let corrupt = corrupt.map(|seq| (lane, seq, Reason::Corrupt));
+                        removals.given_up.extend(corrupt);
+                        fetched.intact
+                    });
                 let _ = reply.send(fetched.map_err(StoreError::reading("outbox")));
             }
             Service::Delivered(rows) => removals.delivered.extend(rows),
@@ -326,6 +361,8 @@ impl Worker {
         Ok(Stats {
             lanes: self.outbox.lanes(),
             lane_bytes: self.outbox.bytes,
+            blocks: self.outbox.folded.blocks,
+            folded: self.outbox.folded.rows,
             evictions: outbox::evictions(&self.db)?,
             devices,
             dead_letters: dead_letters::count(&self.db)?,

@@ -134,6 +134,18 @@ pub fn is_older(at: Timestamp, now: Timestamp, span: Span) -> bool {
     at >= Timestamp::YEAR_2000 && now >= Timestamp::YEAR_2000 && now - at > span
 }
 
+/// How often records are merged at most: 1,024 windows become one.
+const LEVELS: u32 = 10;
+
+/// Levels whose records to merge, the best first: the one with the most records, and of several the
+/// finest. So all levels grow together, and what is older is coarser.
+#[must_use]
+pub fn levels_to_merge(rows: &[(u32, u64)]) -> Vec<u32> {
+    let mut rows: Vec<_> = rows.iter().filter(|(level, _)| *level < LEVELS).collect();
+    rows.sort_by_key(|(level, rows)| (std::cmp::Reverse(*rows), *level));
+    rows.into_iter().map(|(level, _)| *level).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +183,12 @@ mod tests {
             ..QUOTAS
         };
         assert!(!keeps.outlived(Timestamp::YEAR_2000, now));
+    }
+
+    #[test]
+    fn the_fullest_level_is_merged_first_and_the_finest_of_equals() {
+        let rows = [(0, 100), (1, 300), (2, 100), (10, 900)];
+        assert_eq!(levels_to_merge(&rows), [1, 0, 2]);
     }
 
     #[test]

@@ -207,6 +207,7 @@ impl Check<'_, '_> {
                 age: age.map(|age| self.span(age, &at.key("max_age"), MINUTE)),
                 when_full: raw.when_full.into(),
             },
+            fold_after: self.span(&raw.fold_after, &at.key("fold_after"), Span::from_secs(1)),
         }
     }
 

@@ -200,16 +200,22 @@ pub(super) struct Outbox {
     pub max_bytes: Size,
     /// How long a record waits at most, from its commit. Default: for ever.
     pub max_age: Option<Period>,
-    /// What goes when the outbox is full; alerts always go last. `drop_oldest` and `drop_newest` give
-    /// records up.
+    /// What happens when the outbox is full. `downsample` merges older summaries of a device into coarser
+    /// ones, and gives up the oldest only where that is not enough; `drop_oldest` and `drop_newest` give
+    /// records up. Alerts always go last.
     #[serde(default = "default::when_full")]
     pub when_full: WhenFull,
+    /// Summaries that have waited for longer than this are folded: a twentieth of the size, numbers in
+    /// single precision and times to the millisecond.
+    #[serde(default = "default::fold_after")]
+    pub fold_after: Period,
 }
 
 /// What goes when the outbox is full.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum WhenFull {
+    Downsample,
     DropOldest,
     DropNewest,
 }
@@ -217,6 +223,7 @@ pub(super) enum WhenFull {
 impl From<WhenFull> for retention::WhenFull {
     fn from(when_full: WhenFull) -> Self {
         match when_full {
+            WhenFull::Downsample => Self::Downsample,
             WhenFull::DropOldest => Self::DropOldest,
             WhenFull::DropNewest => Self::DropNewest,
         }

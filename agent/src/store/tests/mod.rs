@@ -2,6 +2,7 @@
 
 mod durability;
 mod faults;
+mod folding;
 mod full_disk;
 mod invariant_2;
 mod letters;
@@ -19,8 +20,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    Books, Commit, Committed, DeadLetter, Eviction, Identity, Options, OutRow, Record, SourceState,
-    Store, StoreError, StoreHandle,
+    Books, Commit, Committed, DeadLetter, Eviction, Fold, Identity, Options, OutRow, Record,
+    SourceState, Store, StoreError, StoreHandle,
 };
 
 /// Longest wait for anything that should happen soon.
@@ -33,6 +34,12 @@ const QUOTAS: Quotas = Quotas {
     bytes: 1 << 40,
     age: None,
     when_full: WhenFull::DropOldest,
+};
+
+/// Nothing is folded while a test's clock stands still.
+const FOLD: Fold = Fold {
+    after: Span::from_secs(600),
+    rows: 1_024,
 };
 
 /// Live books that a test turns by hand.
@@ -69,6 +76,8 @@ fn options(dir: &Path) -> Options {
         commit_interval: Duration::ZERO,
         agent: "gateway-1".into(),
         quotas: QUOTAS,
+        fold: FOLD,
+        merge: |_, _| None,
         headroom: 0,
         dead_letters: 100,
         channel: 64,
