@@ -10,7 +10,6 @@ use eyot_pipeline::config::{ChannelConfig, DetectorConfig, VerdictConfig};
 use eyot_pipeline::effect::{
     AlertState, ChannelSummary, ClosedBy, DegradedReason, Detector, Verdict,
 };
-use eyot_pipeline::ledger::SourceBook;
 use eyot_pipeline::retention::{Quotas, WhenFull};
 use eyot_pipeline::scorer::ModelId;
 use serde_json::Value;
@@ -238,7 +237,7 @@ fn alerts_are_as_published() {
 async fn losses_are_as_published() {
     struct Nothing;
     impl store::Books for Nothing {
-        fn snapshot(&self) -> Vec<(String, SourceBook)> {
+        fn take(&self) -> Vec<(String, store::SourceState)> {
             Vec::new()
         }
     }
@@ -260,7 +259,7 @@ async fn losses_are_as_published() {
         merge: |_, _| None,
         headroom: 0,
         dead_letters: 1,
-        dead_letter_bytes: 1,
+        books_interval: std::time::Duration::ZERO,
         channel: 1,
         clock: || at(100),
         books: Arc::new(Nothing),
@@ -276,6 +275,8 @@ async fn losses_are_as_published() {
         body: Vec::new(),
     };
     let commit = store::Commit {
+        position: 0,
+        checkpoint: None,
         device: device.id,
         records: vec![record(1), record(2)],
         on_commit: None,

@@ -16,7 +16,8 @@ use super::raw::{self, Period, Size};
 use super::text::{self, TextError};
 use super::tree::Node;
 use super::{
-    Agent, Asset, Config, Durability, Http, Journal, Limits, Member, Outbox, Source, Store, Uplink, default,
+    Agent, Asset, Config, Durability, Http, Journal, Limits, Member, Outbox, Source, Store, Uplink,
+    default,
 };
 
 mod broker;

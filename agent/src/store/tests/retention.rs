@@ -10,6 +10,8 @@ fn mixed(device: i64, lanes: &str) -> Commit {
         _ => record(Lane::Summary, number),
     });
     Commit {
+        position: 0,
+        checkpoint: None,
         device,
         records: records.collect(),
         on_commit: None,
