@@ -175,3 +175,48 @@ async fn without_a_journal_an_orderly_stop_keeps_open_windows_and_a_kill_is_coun
     assert_eq!(summaries[2]["channels"]["speed"]["count"], 10);
     agent.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invariant_1_readings_without_a_time_of_their_own_are_there_once_after_kill_9() {
+    const READINGS: u64 = 3_000;
+    let plant = Mosquitto::start("max_queued_messages 0").unwrap();
+    let folder = TempDir::new().unwrap();
+    let setup = Setup {
+        rules: r#"
+            [[source.rule]]
+            name = "reading"
+            topic = "plant/{device}/{channel}"
+            decoder = "value"
+        "#,
+        ..Setup::default()
+    };
+    let mut agent = ChildAgent::start(&setup, plant.port, None, folder.path()).await;
+    let feeder = Feeder::to(plant.port);
+    let stream = tokio::spawn(async move {
+        let messages: Vec<_> = (0..READINGS)
+            .map(|n| ("plant/m-1/speed".to_owned(), format!("{}", n % 10)))
+            .collect();
+        for some in messages.chunks(50) {
+            feeder.send(some).await;
+        }
+    });
+    for kill in 1..=4 {
+        until("some readings to be processed", async || {
+            (agent.books("readings").term("processed") >= kill * READINGS / 6).then_some(())
+        })
+        .await;
+        agent.process.signal("-KILL");
+        agent.process.wait(PATIENCE).unwrap();
+        agent = ChildAgent::start(&setup, plant.port, None, folder.path()).await;
+    }
+    stream.await.unwrap();
+    until("all of them to be processed", async || {
+        let readings = agent.books("readings");
+        (readings.term("in_flight") == 0 && readings.term("processed") >= READINGS).then_some(())
+    })
+    .await;
+    // What was sent again comes before what is new.
+    let readings = agent.books("readings");
+    assert_eq!(readings.term("processed"), READINGS, "{readings:?}");
+    assert!(agent.stop().success());
+}

@@ -213,6 +213,7 @@ impl Direct {
             store: store.handle.clone(),
             journal: None,
             dead_letter_bytes: config.limits.dead_letter_bytes,
+            recent: std::sync::Arc::default(),
         };
         let book = Arc::clone(&ledger.books()[0]);
         Self {
@@ -280,6 +281,8 @@ fn invariant_6_memory_is_bounded_under_a_flood_of_500_000_messages() {
                 payload: payload.as_bytes(),
                 retained: false,
                 ack: None,
+                packet: 0,
+                dup: false,
             };
             direct.ingest.message(message, now);
             if n as usize % BURST == BURST - 1 {

@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError, StoreHandle};
 pub(super) struct Opened {
     pub(super) handle: JournalHandle,
     thread: JournalThread,
-    tails: Tails,
+    pub(super) tails: Tails,
 }
 
 /// A journal at work.
@@ -45,9 +45,10 @@ impl Opened {
         };
         options.slow_sync = slow_sync;
         let (ledger, known) = (ledger.clone(), std::mem::take(&mut store.devices));
+        let sources = config.sources.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let (handle, thread, recovery) = journal::open(&options)?;
-            let tails = recover::read(&handle, &ledger, known)?;
+            let tails = recover::read(&handle, &ledger, known, &sources)?;
             let opened = Opened {
                 handle,
                 thread,

@@ -15,7 +15,8 @@ use ractor::ActorRef;
 use crate::actors::{Fleet, FleetMessage, Resolution};
 use crate::books::Ledger;
 use crate::clock;
-use crate::config::{Config, Durability};
+use crate::config::{Config, Durability, Source};
+use crate::ingest::Recent;
 use crate::journal::{self, JournalHandle};
 use crate::store::{DeadLetter, KnownDevice, Store, StoreError, StoreHandle, Tallies};
 
@@ -88,6 +89,8 @@ pub(super) struct Tails {
     known: Vec<KnownDevice>,
     /// What was lost, a sentence each.
     pub(super) losses: Vec<String>,
+    /// What each source's broker may send again.
+    pub(super) recent: HashMap<String, Recent>,
 }
 
 /// Reads the journal through, enters what the books do not cover, and settles what the checkpoints do. Blocks on
@@ -99,8 +102,13 @@ pub(super) fn read(
     journal: &JournalHandle,
     ledger: &Ledger,
     known: Vec<KnownDevice>,
+    sources: &[Source],
 ) -> Result<Tails, FileError> {
     let mut tails = Tails::default();
+    let recent = sources
+        .iter()
+        .map(|s| (s.name.clone(), Recent::new(s.window())));
+    tails.recent = recent.collect();
     for device in &known {
         let tail = Tail {
             checkpoint: device.position,
@@ -144,6 +152,9 @@ pub(super) fn read(
         let Some(book) = ledger.book(part.name()) else {
             continue;
         };
+        if let Some(recent) = tails.recent.get_mut(part.name()) {
+            part.deliveries().for_each(|delivery| recent.push(delivery));
+        }
         if position <= book.position() {
             continue;
         }

@@ -139,9 +139,12 @@ impl Builder {
         let mut store = open_store(&config, &ledger, self.slow_commit, &mut faults).await?;
         let metrics = Arc::new(Metrics::default());
         let stop = CancellationToken::new();
-        let journal =
+        let mut journal =
             Opened::open(&config, self.slow_sync, &mut store, &ledger, &mut faults).await?;
         let handle = journal.as_ref().map(|journal| journal.handle.clone());
+        let recent = journal
+            .as_mut()
+            .map(|journal| std::mem::take(&mut journal.tails.recent));
         let fleet_actor =
             start_fleet(&config, &fleet, &store, &ledger, handle.clone(), &metrics).await?;
         let journal = if let Some(journal) = journal {
@@ -157,6 +160,7 @@ impl Builder {
             store: store.handle.clone(),
             journal: handle,
             dead_letter_bytes: config.limits.dead_letter_bytes,
+            recent: Arc::new(recent.unwrap_or_default()),
             assets: Arc::new(Assets::new(&config.assets)),
         };
         let children = children(&config, &ledger, &around, &metrics);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use eyot_journal::{DeviceInput, Letter, SourcePart};
+use eyot_journal::{Delivery, DeviceInput, Letter, SourcePart};
 use eyot_pipeline::ledger::{MessageFate, ReadingFate, SourceBook};
 use eyot_pipeline::{Reading, Timestamp};
 
@@ -31,6 +31,7 @@ pub(super) struct Burst {
     messages: Vec<(MessageFate, u64)>,
     settled: Vec<(ReadingFate, u64)>,
     letters: Vec<DeadLetter>,
+    deliveries: Vec<Delivery>,
     /// One for each device heard, in the order of hearing.
     stages: Vec<Stage>,
     acks: Vec<AckToken>,
@@ -42,6 +43,8 @@ pub(super) struct Burst {
 pub(super) struct Parts {
     pub(super) came_to: SourceBook,
     pub(super) letters: Vec<DeadLetter>,
+    /// Messages without a time of their own.
+    pub(super) deliveries: Vec<Delivery>,
     pub(super) stages: Vec<Stage>,
 }
 
@@ -70,6 +73,7 @@ impl Burst {
             settled: parts.came_to.reading_fates().collect(),
             came_to: parts.came_to,
             letters: parts.letters,
+            deliveries: parts.deliveries,
             stages: parts.stages,
             acks,
             acker,
@@ -121,6 +125,7 @@ impl Append for Burst {
             settled: &self.settled,
             unmapped: self.came_to.unmapped_fields,
             letters: &[],
+            deliveries: &self.deliveries,
         })
     }
 

@@ -47,6 +47,8 @@ pub(crate) struct Collect<W> {
     last_values: bool,
     /// The sender's clock at its first reading in this message.
     device_clock: Option<i64>,
+    /// Whether any reading has no time but that of its arrival.
+    arrival: bool,
 }
 
 impl<W: World> Collect<W> {
@@ -59,6 +61,7 @@ impl<W: World> Collect<W> {
             no_class: false,
             last_values: false,
             device_clock: None,
+            arrival: false,
         }
     }
 
@@ -78,6 +81,11 @@ impl<W: World> Collect<W> {
             Fate::IgnoredEmpty => MessageFate::IgnoredEmpty,
             Fate::DeadLetter(error) => return Err(error),
         })
+    }
+
+    /// Whether any reading has no time but that of its arrival, so that it would be another one if it came again.
+    pub(crate) fn takes_arrival_time(&self) -> bool {
+        self.arrival
     }
 
     /// Takes one event.
@@ -161,8 +169,13 @@ impl<W: World> Collect<W> {
     /// gateway's, its first reading in a message counts as new on arrival.
     fn time(&mut self, time: Time) -> Timestamp {
         match time {
-            Time::Payload(time) | Time::Arrival(time) => time,
+            Time::Payload(time) => time,
+            Time::Arrival(time) => {
+                self.arrival = true;
+                time
+            }
             Time::DeviceClock(clock) => {
+                self.arrival = true;
                 let first = *self.device_clock.get_or_insert(clock);
                 self.now + Span(clock.saturating_sub(first))
             }

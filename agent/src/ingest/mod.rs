@@ -8,10 +8,12 @@ mod assets;
 mod burst;
 mod collect;
 mod names;
+mod redelivery;
 mod source;
 mod subscription;
 mod unmapped;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use eyot_decode::Decoder;
@@ -24,6 +26,8 @@ pub use self::assets::Assets;
 use self::burst::{Burst, Parts, Stage};
 pub(crate) use self::collect::{Collect, Nowhere, World};
 use self::names::Names;
+pub use self::redelivery::Recent;
+use self::redelivery::delivery;
 pub use self::source::{SourceActor, SourceArguments, SourceMessage};
 use self::unmapped::Unmapped;
 use crate::actors::{DeviceEntry, Fleet, FleetMessage};
@@ -46,6 +50,8 @@ pub struct Surroundings {
     pub journal: Option<JournalHandle>,
     /// Bytes kept of a dead letter's payload.
     pub dead_letter_bytes: usize,
+    /// What the journal has of each source that its broker may send again.
+    pub recent: Arc<HashMap<String, Recent>>,
     /// Which channels belong together.
     pub assets: Arc<Assets>,
 }
@@ -61,6 +67,10 @@ pub struct Message<'m> {
     pub retained: bool,
     /// What it is acknowledged by, if it wants to be.
     pub ack: Option<AckToken>,
+    /// Its packet identifier; 0 if it has none.
+    pub packet: u16,
+    /// Whether the broker may have sent it before.
+    pub dup: bool,
 }
 
 /// Something that a decoder wants to be published.
@@ -82,6 +92,8 @@ pub struct Ingest {
     /// What has come of this burst.
     parts: Parts,
     acks: Vec<AckToken>,
+    /// What may be sent again.
+    recent: Recent,
     unmapped: Unmapped,
     requests: Vec<Request>,
 }
@@ -106,6 +118,11 @@ impl Ingest {
             acker,
             parts: Parts::default(),
             acks: Vec::new(),
+            recent: around
+                .recent
+                .get(&source.name)
+                .cloned()
+                .unwrap_or_else(|| Recent::new(source.window())),
             unmapped: Unmapped::new(&source.name),
             requests: Vec::new(),
             book,
@@ -115,7 +132,15 @@ impl Ingest {
 
     /// Decodes a message that arrived at `now` and stages its readings.
     pub fn message(&mut self, message: Message<'_>, now: Timestamp) {
-        let fate = self.decode(message, now);
+        let known = message.dup
+            && self
+                .recent
+                .contains(delivery(message.packet, message.topic, message.payload));
+        let fate = if known {
+            MessageFate::IgnoredRedelivered
+        } else {
+            self.decode(message, now)
+        };
         self.parts.came_to.receive_messages(1);
         self.parts.came_to.settle_messages(fate, 1);
         self.acks.extend(message.ack);
@@ -146,7 +171,14 @@ impl Ingest {
         let result = self
             .decoder
             .message(&whole, &mut |event| collect.event(event));
-        match collect.fate(result.fate) {
+        let arrival = collect.takes_arrival_time();
+        let fate = collect.fate(result.fate);
+        if arrival && message.ack.is_some() {
+            let delivery = delivery(message.packet, message.topic, message.payload);
+            self.recent.push(delivery);
+            self.parts.deliveries.push(delivery);
+        }
+        match fate {
             Ok(fate) => fate,
             Err(error) => {
                 let rule = result.rule.map_or("", |rule| self.decoder.rule_name(rule));

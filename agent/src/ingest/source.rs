@@ -138,6 +138,8 @@ async fn poll(
                                 payload: &publish.payload,
                                 retained: publish.retain,
                                 ack: publish.ack,
+                                packet: publish.pkid,
+                                dup: publish.dup,
                             };
                             ingest.message(message, now);
                         }

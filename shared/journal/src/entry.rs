@@ -42,6 +42,17 @@ pub struct SourcePart<'a> {
     pub unmapped: u64,
     /// Messages that could not be decoded.
     pub letters: &'a [Letter<'a>],
+    /// Messages that nothing but their delivery tells apart: they have no time of their own.
+    pub deliveries: &'a [Delivery],
+}
+
+/// What a message is recognised by if the broker sends it again, since it never learnt that it was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its packet identifier.
+    pub packet: u16,
+    /// A checksum of what it says.
+    pub content: u32,
 }
 
 /// A dead letter.
@@ -101,6 +112,8 @@ mod flag {
     pub(super) const ONE: u8 = 8;
     /// It has one reading.
     pub(super) const SINGLE: u8 = 16;
+    /// The source has deliveries.
+    pub(super) const DELIVERIES: u8 = 32;
     /// Bits that mean nothing yet.
-    pub(super) const UNKNOWN: u8 = 0xe0;
+    pub(super) const UNKNOWN: u8 = 0xc0;
 }

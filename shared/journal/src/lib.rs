@@ -30,7 +30,8 @@
 //! - `base` and `admitted` are µs: since the epoch, and since `base`.
 //! - **Definitions** give numbers to names, at their first use in the segment (`dictionary`). Each segment can
 //!   thus be read alone, and names stay readable when ids or the order of enums change.
-//! - **Source**: its number; then, unless the flag *plain* says that every message gave exactly one of the
+//! - **Source**: its number; if the flag *deliveries* says so, how many messages have no time of their own and, for each,
+//!   its packet identifier (u16) and a checksum of its content (u32); then, unless the flag *plain* says that every message gave exactly one of the
 //!   readings, the fates of messages and of readings (fate, count), the number of unmapped fields, and letters.
 //! - **Inputs**: their number; for each the device's number, doubled, plus one for a timer; for readings how many
 //!   they are and their runs (`run`), with the length before them. If there is just one, of readings, the flag
@@ -58,7 +59,9 @@ mod writer;
 pub use disk::{Disk, DiskFile, RealDisk, RealFile};
 pub use entry::decode::{EntryRef, InputRef, Inputs};
 pub use entry::source::{Fate, SourceRef};
-pub use entry::{DeviceInput, DeviceNames, Entry, Letter, Position, SourcePart, admission};
+pub use entry::{
+    Delivery, DeviceInput, DeviceNames, Entry, Letter, Position, SourcePart, admission,
+};
 pub use error::{CommitError, FileError};
 pub use reader::{Reader, Readers, Step};
 pub use recovery::{Gap, Recovery, SetAside};

@@ -48,6 +48,7 @@ fn commit(journal: &mut Journal<RealDisk>, names: &[Names], burst: usize) -> boo
         settled: &[],
         unmapped: 0,
         letters: &[],
+        deliveries: &[],
     };
     let entry = |inputs| Entry {
         admitted,

@@ -61,6 +61,8 @@ fates! {
         IgnoredByConfig => ("ignored", "config"),
         /// An empty payload, which deletes a retained message and says nothing else.
         IgnoredEmpty => ("ignored", "empty"),
+        /// The broker sent it again, since it never learnt that it was received.
+        IgnoredRedelivered => ("ignored", "redelivered"),
         /// The payload could not be decoded.
         DeadLetteredPayload => ("dead_lettered", "payload"),
         /// The topic could not be decoded.

@@ -54,8 +54,7 @@ impl<'a> EntryRef<'a> {
         let source = if flags & flag::SOURCE == 0 {
             None
         } else {
-            let plain = flags & flag::PLAIN != 0;
-            Some(SourceRef::new(&mut cursor, plain, dictionary)?)
+            Some(SourceRef::new(&mut cursor, flags, dictionary)?)
         };
         let mut entry = Self {
             position,

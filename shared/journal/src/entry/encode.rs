@@ -44,6 +44,14 @@ impl Encoder {
             flags |= flag::SOURCE;
             let number = self.known.source(source.name);
             varint::put(&mut self.body, u64::from(number));
+            if !source.deliveries.is_empty() {
+                flags |= flag::DELIVERIES;
+                varint::put(&mut self.body, source.deliveries.len() as u64);
+                for delivery in source.deliveries {
+                    self.body.extend_from_slice(&delivery.packet.to_le_bytes());
+                    self.body.extend_from_slice(&delivery.content.to_le_bytes());
+                }
+            }
             if is_plain(source, entry.inputs) {
                 flags |= flag::PLAIN;
             } else {

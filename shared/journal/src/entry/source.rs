@@ -2,7 +2,7 @@
 
 use eyot_pipeline::ledger::{MessageFate, ReadingFate};
 
-use super::Letter;
+use super::{Delivery, Letter, flag};
 use crate::dictionary::Dictionary;
 use crate::varint::{Cursor, Malformed};
 
@@ -16,12 +16,16 @@ pub struct SourceRef<'a> {
     settled: Counts<'a>,
     unmapped: u64,
     letters: Letters<'a>,
+    deliveries: &'a [u8],
 }
+
+/// Bytes of a delivery.
+const DELIVERY: usize = 6;
 
 impl<'a> SourceRef<'a> {
     pub(super) fn new(
         cursor: &mut Cursor<'a>,
-        plain: bool,
+        flags: u8,
         dictionary: &'a Dictionary,
     ) -> Result<Self, Malformed> {
         let none = Counts {
@@ -39,8 +43,14 @@ impl<'a> SourceRef<'a> {
                 cursor: Cursor::new(&[]),
                 left: 0,
             },
+            deliveries: &[],
         };
-        if !plain {
+        if flags & flag::DELIVERIES != 0 {
+            let count = cursor.count()?;
+            let length = count.checked_mul(DELIVERY).ok_or(Malformed)?;
+            source.deliveries = cursor.take(length)?;
+        }
+        if flags & flag::PLAIN == 0 {
             source.messages = Counts::read(cursor, dictionary)?;
             source.settled = Counts::read(cursor, dictionary)?;
             source.unmapped = cursor.varint()?;
@@ -70,6 +80,16 @@ impl<'a> SourceRef<'a> {
     #[must_use]
     pub const fn unmapped(&self) -> u64 {
         self.unmapped
+    }
+
+    /// Messages that nothing but their delivery tells apart, in their order.
+    pub fn deliveries(&self) -> impl Iterator<Item = Delivery> + use<'a> {
+        self.deliveries
+            .chunks_exact(DELIVERY)
+            .map(|bytes| Delivery {
+                packet: u16::from_le_bytes([bytes[0], bytes[1]]),
+                content: u32::from_le_bytes([bytes[2], bytes[3], bytes[4], bytes[5]]),
+            })
     }
 
     /// Messages that could not be decoded.

@@ -27,6 +27,7 @@ fn said() -> Vec<Said> {
         settled: vec![(ReadingFate::MissingNull, 1)],
         unmapped: 3,
         letters: vec![("a/b".to_owned(), b"{".to_vec())],
+        deliveries: Vec::new(),
     });
     let readings = vec![
         (1, ms(-20), value(0.1 + 0.2)),

@@ -6,8 +6,8 @@ use eyot_pipeline::{Reading, Timestamp};
 
 use crate::testing::Random;
 use crate::{
-    DeviceInput, DeviceNames, Disk, Entry, EntryRef, FileError, Gap, Journal, Letter, Options,
-    Position, Reader, SourcePart, Step, admission,
+    Delivery, DeviceInput, DeviceNames, Disk, Entry, EntryRef, FileError, Gap, Journal, Letter,
+    Options, Position, Reader, SourcePart, Step, admission,
 };
 
 /// 2027-01-15.
@@ -58,6 +58,7 @@ pub(crate) struct Source {
     pub(crate) settled: Vec<(ReadingFate, u64)>,
     pub(crate) unmapped: u64,
     pub(crate) letters: Vec<(String, Vec<u8>)>,
+    pub(crate) deliveries: Vec<Delivery>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -109,6 +110,10 @@ impl Said {
                     let fate = ReadingFate::ALL[random.below(ReadingFate::COUNT)];
                     source.settled.push((fate, random.number()));
                     source.letters.push(("a/topic".to_owned(), vec![0xff; 9]));
+                    source.deliveries.push(Delivery {
+                        packet: random.number() as u16,
+                        content: random.number() as u32,
+                    });
                 }
             }
             _ => {}
@@ -129,6 +134,7 @@ impl Said {
                 .map(|(fate, n)| (fate.of_reading().unwrap(), n))
                 .collect(),
             unmapped: source.unmapped(),
+            deliveries: source.deliveries().collect(),
             letters: source
                 .letters()
                 .map(|letter| {
@@ -219,6 +225,7 @@ pub(crate) fn with_entries<T>(said: &[Said], with: impl FnOnce(&[Entry<'_>]) -> 
                 settled: &source.settled,
                 unmapped: source.unmapped,
                 letters,
+                deliveries: &source.deliveries,
             }),
             inputs,
         })
