@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::acks::{Acker, Acks};
 use super::{MqttError, PublishError, QoS, SubscribeError, v3, v5};
 
 /// A handle to the request queue of an [`EventLoop`](super::EventLoop).
@@ -16,6 +17,7 @@ pub struct Client {
     inner: Inner,
     /// The broker's Maximum Packet Size, as far as it is known.
     max_packet_size: Arc<AtomicU32>,
+    acks: Option<Arc<Acks>>,
 }
 
 /// The crates' clients.
@@ -38,11 +40,22 @@ impl From<rumqttc::AsyncClient> for Inner {
 }
 
 impl Client {
-    pub(super) fn new(inner: Inner, max_packet_size: Arc<AtomicU32>) -> Self {
+    pub(super) fn new(
+        inner: Inner,
+        max_packet_size: Arc<AtomicU32>,
+        acks: Option<Arc<Acks>>,
+    ) -> Self {
         Self {
             inner,
             max_packet_size,
+            acks,
         }
+    }
+
+    /// What acknowledges, if the connection has [`Options::manual_acks`](super::Options::manual_acks).
+    #[must_use]
+    pub fn acker(&self) -> Option<Acker> {
+        self.acks.clone().map(Acker::new)
     }
 
     /// Queues a subscription; the [`SubAck`] tells whether it stands.

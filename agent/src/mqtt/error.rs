@@ -145,8 +145,10 @@ impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         use io::ErrorKind as Kind;
 
-        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            let cause = tls_cause(tls);
+        let inner = error.get_ref();
+        let tls = inner.and_then(|inner| inner.downcast_ref().map(tls_cause));
+        let setup = inner.and_then(|inner| inner.downcast_ref().map(setup_cause));
+        if let Some(cause) = tls.or(setup) {
             return Self {
                 cause,
                 source: Some(error.into()),
@@ -172,21 +174,24 @@ impl From<io::Error> for Fault {
 
 impl From<TlsError> for Fault {
     fn from(error: TlsError) -> Self {
-        let cause = match &error {
-            TlsError::TLS(error) => tls_cause(error),
-            TlsError::Pem(_)
-            | TlsError::NoValidCertInChain
-            | TlsError::NoValidClientCertInChain
-            | TlsError::NoValidKeyInChain => Cause::TlsFiles,
-            _ => Cause::Tls,
-        };
         match error {
             TlsError::Io(error) => error.into(),
             error => Self {
-                cause,
+                cause: setup_cause(&error),
                 source: Some(error.into()),
             },
         }
+    }
+}
+
+fn setup_cause(error: &TlsError) -> Cause {
+    match error {
+        TlsError::TLS(error) => tls_cause(error),
+        TlsError::Pem(_)
+        | TlsError::NoValidCertInChain
+        | TlsError::NoValidClientCertInChain
+        | TlsError::NoValidKeyInChain => Cause::TlsFiles,
+        _ => Cause::Tls,
     }
 }
 

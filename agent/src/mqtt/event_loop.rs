@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::acks::{AckToken, Acks};
 use super::client::{self, Client};
 use super::error::Fault;
-use super::{CONNECT_TIMEOUT, Cause, Connected, Event, LARGEST_PACKET, MqttError, v3, v5};
+use super::{CONNECT_TIMEOUT, Cause, Connected, Event, LARGEST_PACKET, MqttError, QoS, v3, v5};
 
 /// Connects, reconnects, receives, acknowledges and sends, whenever it is polled.
 pub struct EventLoop {
     inner: Inner,
     broker: String,
-    generation: u64,
+    generation: u32,
+    /// With `manual_acks`.
+    acks: Option<Arc<Acks>>,
     /// The broker's Maximum Packet Size, shared with the clients.
     max_packet_size: Arc<AtomicU32>,
 }
@@ -38,13 +41,19 @@ impl From<rumqttc::EventLoop> for Inner {
 }
 
 /// Makes the two halves know each other.
-pub(super) fn link(client: client::Inner, inner: Inner, broker: String) -> (Client, EventLoop) {
+pub(super) fn link(
+    client: client::Inner,
+    inner: Inner,
+    acks: Option<Arc<Acks>>,
+    broker: String,
+) -> (Client, EventLoop) {
     let max_packet_size = Arc::new(AtomicU32::new(LARGEST_PACKET));
-    let client = Client::new(client, Arc::clone(&max_packet_size));
+    let client = Client::new(client, Arc::clone(&max_packet_size), acks.clone());
     let event_loop = EventLoop {
         inner,
         broker,
         generation: 0,
+        acks,
         max_packet_size,
     };
     (client, event_loop)
@@ -118,25 +127,47 @@ impl EventLoop {
     }
 
     /// How many connections there have been. A packet identifier means something within one of them only.
-    pub fn generation(&self) -> u64 {
+    pub fn generation(&self) -> u32 {
         self.generation
     }
 
     /// Takes note of an event on its way out.
-    fn passed(&mut self, event: Event) -> Event {
-        if let Event::Connected(Connected {
-            max_packet_size, ..
-        }) = event
-        {
-            self.generation += 1;
-            self.max_packet_size
-                .store(max_packet_size, Ordering::Relaxed);
-            if let Inner::V5(inner) = &mut self.inner {
-                // `v5::BlankSession` has had its one moment.
-                inner.options.clear_session_store();
-            }
+    fn passed(&mut self, mut event: Event) -> Event {
+        match &mut event {
+            Event::Connected(connected) => self.connected(*connected),
+            Event::Publish(publish) => match (&self.acks, publish.qos) {
+                (None, _) | (_, QoS::AtMostOnce) => {}
+                (Some(_), QoS::AtLeastOnce) => {
+                    publish.ack = Some(AckToken {
+                        generation: self.generation,
+                        pkid: publish.pkid,
+                    });
+                }
+                (Some(acks), QoS::ExactlyOnce) => {
+                    let due = match &mut self.inner {
+                        Inner::V3(inner) => v3::received(inner, publish.pkid),
+                        Inner::V5(inner) => v5::received(inner, publish.pkid),
+                    };
+                    if due {
+                        acks.pubrec(publish.pkid);
+                    }
+                }
+            },
         }
         event
+    }
+
+    fn connected(&mut self, connected: Connected) {
+        self.generation = self.generation.wrapping_add(1);
+        if let Some(acks) = &self.acks {
+            acks.open(self.generation);
+        }
+        self.max_packet_size
+            .store(connected.max_packet_size, Ordering::Relaxed);
+        if let Inner::V5(inner) = &mut self.inner {
+            // `v5::BlankSession` has had its one moment.
+            inner.options.clear_session_store();
+        }
     }
 
     /// The longest time that one poll of a live connection takes. The crates ping once per keep-alive interval and give

@@ -4,22 +4,29 @@
 //! polled, so give it a task of its own and never publish from there, since a full request queue
 //! would then wait for itself. The [`Client`] is a handle to its request queue, cheap to clone.
 //!
+//! What arrives is acknowledged on receipt, or, with [`Options::manual_acks`], by an [`Acker`] once it is safe.
+//!
 //! Sessions are kept by the broker (stable client id, no clean start) and never by us: what must
 //! survive a restart waits in the outbox until its [`Ack`].
 
+mod acks;
 mod client;
 mod error;
 mod event_loop;
 mod v3;
 mod v5;
+mod wire;
 
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use self::acks::Acks;
+pub use self::acks::{AckToken, Acker};
 pub use self::client::{Ack, Client, SubAck};
 pub use self::error::{Cause, MqttError, PublishError, Refusal, SubscribeError};
 pub use self::event_loop::EventLoop;
@@ -53,6 +60,25 @@ pub struct Options {
     pub request_capacity: usize,
     /// Largest packet to accept, in bytes. A larger one ends the connection.
     pub max_packet_size: u32,
+    /// Whether a message of `QoS` 1 stays unacknowledged until an [`Acker`] is given its [`AckToken`]. The broker's window
+    /// (`receive_maximum`; on 3.1.1 whatever it is configured to, 20 by default in mosquitto) then bounds what arrives in
+    /// between. Messages of `QoS` 2 are acknowledged on receipt all the same.
+    pub manual_acks: bool,
+    /// What the broker publishes when the connection ends without a goodbye.
+    pub will: Option<Will>,
+}
+
+/// A message for when we are gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Will {
+    /// Topic.
+    pub topic: String,
+    /// Payload.
+    pub payload: Bytes,
+    /// Quality of service towards the broker's subscribers.
+    pub qos: QoS,
+    /// Whether the broker keeps it for later subscribers.
+    pub retain: bool,
 }
 
 impl Options {
@@ -66,6 +92,17 @@ impl Options {
             in_flight: 16,
             request_capacity: 16,
             max_packet_size: 1 << 20,
+            manual_acks: false,
+            will: None,
+        }
+    }
+
+    /// For receiving what is acknowledged by hand, with a kept session.
+    #[must_use]
+    pub fn journaled_subscriber(broker: Broker, receive_maximum: u16) -> Self {
+        Self {
+            manual_acks: true,
+            ..Self::subscriber(broker, receive_maximum)
         }
     }
 
@@ -79,6 +116,8 @@ impl Options {
             in_flight,
             request_capacity: usize::from(in_flight),
             max_packet_size: 1 << 20,
+            manual_acks: false,
+            will: None,
         }
     }
 }
@@ -86,11 +125,20 @@ impl Options {
 /// Prepares a connection. Nothing happens on the network before the event loop is polled.
 ///
 /// # Errors
-/// [`MqttError::Options`] when 3.1.1 is asked to keep a session for an empty client id.
+/// [`MqttError::Options`] when 3.1.1 is asked to keep a session for an empty client id, [`MqttError::Topic`] when there can
+/// be no will with such a topic.
 pub fn connect(options: &Options) -> Result<(Client, EventLoop), MqttError> {
+    if let Some(Will { topic, .. }) = &options.will
+        && (topic.is_empty() || topic.contains(['+', '#', '\0']))
+    {
+        return Err(MqttError::Topic {
+            topic: topic.clone(),
+        });
+    }
+    let acks = options.manual_acks.then(Arc::<Acks>::default);
     let (client, event_loop) = match options.broker.version {
-        MqttVersion::V3 => v3::connect(options).map(|(c, l)| (c.into(), l.into())),
-        MqttVersion::V5 => v5::connect(options).map(|(c, l)| (c.into(), l.into())),
+        MqttVersion::V3 => v3::connect(options, acks.as_ref()).map(|(c, l)| (c.into(), l.into())),
+        MqttVersion::V5 => v5::connect(options, acks.as_ref()).map(|(c, l)| (c.into(), l.into())),
     }
     .map_err(|reason| MqttError::Options {
         broker: address(&options.broker),
@@ -99,6 +147,7 @@ pub fn connect(options: &Options) -> Result<(Client, EventLoop), MqttError> {
     Ok(event_loop::link(
         client,
         event_loop,
+        acks,
         address(&options.broker),
     ))
 }
@@ -138,7 +187,7 @@ impl TryFrom<u8> for QoS {
 pub enum Event {
     /// A connection was made, the first or another one.
     Connected(Connected),
-    /// A message arrived. One of `QoS` 1 has been acknowledged already.
+    /// A message arrived. It has been acknowledged already unless it has a token for that.
     Publish(Publish),
 }
 
@@ -169,4 +218,6 @@ pub struct Publish {
     pub dup: bool,
     /// Packet identifier, unique among what is unacknowledged on one connection; 0 with `QoS` 0.
     pub pkid: u16,
+    /// What acknowledges it: with [`Options::manual_acks`] and `QoS` 1, and never otherwise.
+    pub ack: Option<AckToken>,
 }

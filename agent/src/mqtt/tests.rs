@@ -1,8 +1,11 @@
+mod acks;
+mod cable;
 mod delivery;
 mod fault;
 mod mosquitto;
 mod session;
 mod tls;
+mod wire;
 
 use std::future::IntoFuture;
 use std::time::Duration;
@@ -14,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use self::cable::Cable;
 use self::mosquitto::{Mosquitto, free_port};
 use super::*;
 

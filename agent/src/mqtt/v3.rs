@@ -1,20 +1,27 @@
 //! MQTT 3.1.1 by `rumqttc-v4-next`. Its twin for 5 is `v5`.
 
+use std::sync::Arc;
+
 use rumqttc_v4::mqttbytes::Error as PacketError;
 use rumqttc_v4::{
-    AsyncClient, ClientError, ConnectReturnCode, ConnectionError, EventLoop, MqttOptions,
-    NetworkOptions, Packet, PublishNotice, PublishOptions, StateError, SubscribeFilter,
-    SubscribeNotice, SubscribeReasonCode, TlsConfiguration, Transport,
+    AckMode, AsyncClient, ClientError, ConnectReturnCode, ConnectionError, EventLoop, LastWill,
+    MqttOptions, NetworkOptions, Packet, PubRec, PublishNotice, PublishOptions, Request,
+    StateError, SubscribeFilter, SubscribeNotice, SubscribeReasonCode, TlsConfiguration, Transport,
 };
 
+use super::acks::Acks;
 use super::client::Unqueued;
 use super::error::Fault;
+use super::wire::{self, Security};
 use super::{
     CONNECT_TIMEOUT, Cause, Connected, Event, LARGEST_PACKET, Options, Publish, PublishError, QoS,
-    READ_BATCH, REQUEST_BATCH, Refusal, SubscribeError,
+    READ_BATCH, REQUEST_BATCH, Refusal, SubscribeError, Will,
 };
 
-pub(super) fn connect(options: &Options) -> Result<(AsyncClient, EventLoop), String> {
+pub(super) fn connect(
+    options: &Options,
+    acks: Option<&Arc<Acks>>,
+) -> Result<(AsyncClient, EventLoop), String> {
     let broker = &options.broker;
     let mut network = NetworkOptions::new();
     // Packets are written in batches already; Nagle's algorithm would only hold back the last one.
@@ -32,12 +39,32 @@ pub(super) fn connect(options: &Options) -> Result<(AsyncClient, EventLoop), Str
     if let Some(credentials) = &broker.credentials {
         mqtt.set_credentials(&credentials.username, credentials.password.clone());
     }
-    if let Some(tls) = &broker.tls {
-        mqtt.set_transport(Transport::Tls(TlsConfiguration::Simple {
-            ca: tls.ca.clone(),
-            alpn: None,
-            client_auth: tls.client.clone(),
-        }));
+    if let Some(will) = &options.will {
+        let Will {
+            topic,
+            payload,
+            qos,
+            retain,
+        } = will.clone();
+        mqtt.set_last_will(LastWill::new(topic, payload, to_crate(qos), retain));
+    }
+    let tls = broker.tls.as_ref().map(|tls| TlsConfiguration::Simple {
+        ca: tls.ca.clone(),
+        alpn: None,
+        client_auth: tls.client.clone(),
+    });
+    if let Some(acks) = acks {
+        let security = tls.map(|configuration| Security {
+            host: broker.host.clone(),
+            configuration,
+        });
+        let acks = Arc::clone(acks);
+        mqtt.set_ack_mode(AckMode::Manual)
+            .set_socket_connector(move |address, _| {
+                wire::dial(address, security.clone(), Arc::clone(&acks))
+            });
+    } else if let Some(tls) = tls {
+        mqtt.set_transport(Transport::Tls(tls));
     }
     let (client, mut event_loop) = AsyncClient::builder(mqtt)
         .capacity(options.request_capacity)
@@ -45,6 +72,12 @@ pub(super) fn connect(options: &Options) -> Result<(AsyncClient, EventLoop), Str
         .map_err(|error| error.to_string())?;
     event_loop.set_network_options(network);
     Ok((client, event_loop))
+}
+
+/// Takes note that a message of `QoS` 2 is acknowledged as received. Whether it still needs to be.
+pub(super) fn received(event_loop: &mut EventLoop, pkid: u16) -> bool {
+    let pubrec = Request::PubRec(PubRec::new(pkid));
+    matches!(event_loop.state.handle_outgoing_packet(pubrec), Ok(Some(_)))
 }
 
 /// `None` for what nobody needs to know.
@@ -57,6 +90,7 @@ pub(super) fn event(event: rumqttc_v4::Event) -> Option<Event> {
             retain: publish.retain,
             dup: publish.dup,
             pkid: publish.pkid,
+            ack: None,
         })),
         rumqttc_v4::Event::Incoming(Packet::ConnAck(ack)) => Some(Event::Connected(Connected {
             session_present: ack.session_present,

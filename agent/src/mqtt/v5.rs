@@ -1,24 +1,31 @@
 //! MQTT 5 by `rumqttc-next`. Its twin for 3.1.1 is `v3`.
 
+use std::sync::Arc;
+
 use rumqttc::mqttbytes::Error as PacketError;
 use rumqttc::{
-    AsyncClient, ClientError, ConnectReturnCode, ConnectionError, EventLoop, MqttOptions,
-    NetworkOptions, Packet, PersistedAckMode, PersistedSession, PubAckReason, PublishNotice,
-    PublishNoticeError, PublishOptions, PublishResult, SessionStore, SessionStoreError,
-    SessionStoreKey, StateError, SubscribeFilter, SubscribeNotice, SubscribeReasonCode,
-    TlsConfiguration, Transport,
+    AckMode, AsyncClient, ClientError, ConnectReturnCode, ConnectionError, EventLoop, LastWill,
+    MqttOptions, NetworkOptions, Packet, PersistedAckMode, PersistedSession, PubAckReason, PubRec,
+    PublishNotice, PublishNoticeError, PublishOptions, PublishResult, Request, SessionStore,
+    SessionStoreError, SessionStoreKey, StateError, SubscribeFilter, SubscribeNotice,
+    SubscribeReasonCode, TlsConfiguration, Transport,
 };
 
 use futures_util::future::{BoxFuture, FutureExt, ready};
 
+use super::acks::Acks;
 use super::client::Unqueued;
 use super::error::Fault;
+use super::wire::{self, Security};
 use super::{
     CONNECT_TIMEOUT, Cause, Connected, Event, LARGEST_PACKET, Options, Publish, PublishError, QoS,
-    READ_BATCH, REQUEST_BATCH, Refusal, SubscribeError,
+    READ_BATCH, REQUEST_BATCH, Refusal, SubscribeError, Will,
 };
 
-pub(super) fn connect(options: &Options) -> Result<(AsyncClient, EventLoop), String> {
+pub(super) fn connect(
+    options: &Options,
+    acks: Option<&Arc<Acks>>,
+) -> Result<(AsyncClient, EventLoop), String> {
     let broker = &options.broker;
     let mut network = NetworkOptions::new();
     // Packets are written in batches already; Nagle's algorithm would only hold back the last one.
@@ -34,6 +41,9 @@ pub(super) fn connect(options: &Options) -> Result<(AsyncClient, EventLoop), Str
         .set_outgoing_inflight_upper_limit(options.in_flight.max(1))
         .set_max_request_batch(REQUEST_BATCH)
         .set_read_batch_size(READ_BATCH);
+    if options.manual_acks {
+        mqtt.set_ack_mode(AckMode::Manual);
+    }
     if !options.clean {
         let expiry = u32::try_from(broker.session_expiry.as_secs()).unwrap_or(u32::MAX);
         mqtt.set_session_expiry_interval(Some(expiry));
@@ -43,12 +53,31 @@ pub(super) fn connect(options: &Options) -> Result<(AsyncClient, EventLoop), Str
     if let Some(credentials) = &broker.credentials {
         mqtt.set_credentials(&credentials.username, credentials.password.clone());
     }
-    if let Some(tls) = &broker.tls {
-        mqtt.set_transport(Transport::Tls(TlsConfiguration::Simple {
-            ca: tls.ca.clone(),
-            alpn: None,
-            client_auth: tls.client.clone(),
-        }));
+    if let Some(will) = &options.will {
+        let Will {
+            topic,
+            payload,
+            qos,
+            retain,
+        } = will.clone();
+        mqtt.set_last_will(LastWill::new(topic, payload, to_crate(qos), retain, None));
+    }
+    let tls = broker.tls.as_ref().map(|tls| TlsConfiguration::Simple {
+        ca: tls.ca.clone(),
+        alpn: None,
+        client_auth: tls.client.clone(),
+    });
+    if let Some(acks) = acks {
+        let security = tls.map(|configuration| Security {
+            host: broker.host.clone(),
+            configuration,
+        });
+        let acks = Arc::clone(acks);
+        mqtt.set_socket_connector(move |address, _| {
+            wire::dial(address, security.clone(), Arc::clone(&acks))
+        });
+    } else if let Some(tls) = tls {
+        mqtt.set_transport(Transport::Tls(tls));
     }
     AsyncClient::builder(mqtt)
         .capacity(options.request_capacity)
@@ -74,7 +103,10 @@ impl BlankSession {
             clean_start: options.clean_start(),
             session_expiry_interval: options.session_expiry_interval(),
             outgoing_inflight_upper_limit: options.get_outgoing_inflight_upper_limit(),
-            ack_mode: PersistedAckMode::Automatic,
+            ack_mode: match options.ack_mode() {
+                AckMode::Automatic => PersistedAckMode::Automatic,
+                AckMode::Manual => PersistedAckMode::Manual,
+            },
             last_pkid: 0,
             last_puback: 0,
             replay: Vec::new(),
@@ -99,6 +131,12 @@ impl SessionStore for BlankSession {
 
 type Stored<'a, T> = BoxFuture<'a, Result<T, SessionStoreError>>;
 
+/// Takes note that a message of `QoS` 2 is acknowledged as received. Whether it still needs to be.
+pub(super) fn received(event_loop: &mut EventLoop, pkid: u16) -> bool {
+    let pubrec = Request::PubRec(PubRec::new(pkid, None));
+    matches!(event_loop.state.handle_outgoing_packet(pubrec), Ok(Some(_)))
+}
+
 /// `None` for what nobody needs to know.
 pub(super) fn event(event: rumqttc::Event) -> Option<Event> {
     match event {
@@ -109,6 +147,7 @@ pub(super) fn event(event: rumqttc::Event) -> Option<Event> {
             retain: publish.retain,
             dup: publish.dup,
             pkid: publish.pkid,
+            ack: None,
         })),
         rumqttc::Event::Incoming(Packet::ConnAck(ack)) => {
             let properties = ack.properties.as_ref();

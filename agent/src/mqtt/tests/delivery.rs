@@ -100,6 +100,86 @@ async fn a_retained_message_is_marked() {
     }
 }
 
+/// Where a broker tells what it had to drop. Only a filter that starts with `$SYS` sees it.
+#[tokio::test]
+async fn what_the_broker_dropped_can_be_read() {
+    const DROPPED: &str = "$SYS/broker/publish/messages/dropped";
+
+    let config = "allow_anonymous true\nsys_interval 1\n";
+    let Some(mosquitto) = Mosquitto::with(config, &[]) else {
+        return;
+    };
+    for version in VERSIONS {
+        let options = Options::journaled_subscriber(broker(version, mosquitto.port(), "sys"), 100);
+        let mut receiver = Connection::open(&options);
+        receiver.connected().await;
+        receiver.subscribe(DROPPED, QoS::AtLeastOnce).await;
+        let message = receiver.message().await;
+        assert_eq!(message.topic, DROPPED);
+        assert_eq!(message.payload, "0");
+    }
+}
+
+#[tokio::test]
+async fn a_will_is_kept_by_the_broker_for_whoever_asks_later() {
+    let Some(mosquitto) = Mosquitto::start() else {
+        return;
+    };
+    for version in VERSIONS {
+        let topic = format!("status/{version:?}");
+        let options = Options {
+            will: Some(Will {
+                topic: topic.clone(),
+                payload: Bytes::from_static(b"gone"),
+                qos: QoS::AtLeastOnce,
+                retain: true,
+            }),
+            ..Options::publisher(broker(version, mosquitto.port(), "mortal"), 10)
+        };
+        let mut watcher = Connection::subscriber(version, mosquitto.port(), "watcher");
+        watcher.connected().await;
+        watcher.subscribe(&topic, QoS::AtLeastOnce).await;
+
+        // An orderly end revokes it.
+        let mut mortal = Connection::open(&options);
+        mortal.connected().await;
+        mortal.send(&topic, "bye").await.unwrap();
+        mortal.client.disconnect().await.unwrap();
+        assert_eq!(watcher.message().await.payload, "bye");
+
+        let mut mortal = Connection::open(&options);
+        mortal.connected().await;
+        mortal.send(&topic, "here").await.unwrap();
+        assert_eq!(watcher.message().await.payload, "here");
+        drop(mortal);
+        let will = watcher.message().await;
+        assert_eq!((will.payload, will.retain), ("gone".into(), false));
+
+        let mut late = Connection::subscriber(version, mosquitto.port(), "late");
+        late.connected().await;
+        late.subscribe(&topic, QoS::AtLeastOnce).await;
+        let will = late.message().await;
+        assert_eq!((will.payload, will.retain), ("gone".into(), true));
+    }
+}
+
+#[test]
+fn a_will_needs_a_topic_that_can_be_published_to() {
+    for version in VERSIONS {
+        let options = Options {
+            will: Some(Will {
+                topic: "status/#".to_owned(),
+                payload: Bytes::new(),
+                qos: QoS::AtMostOnce,
+                retain: false,
+            }),
+            ..Options::publisher(broker(version, free_port(), "p"), 10)
+        };
+        let refused = connect(&options);
+        assert!(matches!(refused, Err(MqttError::Topic { topic }) if topic == "status/#"));
+    }
+}
+
 #[tokio::test]
 async fn an_ack_fails_when_the_event_loop_is_dropped() {
     for version in VERSIONS {

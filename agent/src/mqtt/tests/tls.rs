@@ -64,7 +64,12 @@ async fn tls_checks_both_sides() {
         return;
     };
 
-    for version in VERSIONS {
+    for (version, manual_acks) in [
+        (MqttVersion::V3, false),
+        (MqttVersion::V3, true),
+        (MqttVersion::V5, false),
+        (MqttVersion::V5, true),
+    ] {
         let with = |host: &str, ca: &str, client: Option<&str>| {
             let mut broker = broker(version, mosquitto.port(), "tls");
             broker.host = host.to_owned();
@@ -73,12 +78,24 @@ async fn tls_checks_both_sides() {
                 client: client
                     .map(|name| (pki.read(&format!("{name}.crt")), pki.read("client.key"))),
             });
-            Connection::open(&Options::publisher(broker, 10))
+            Connection::open(&Options {
+                manual_acks,
+                ..Options::publisher(broker, 10)
+            })
         };
 
         let mut good = with("localhost", "ca.crt", Some("client"));
         good.connected().await;
-        good.send("t", "over tls").await.unwrap();
+        good.subscribe("t", QoS::AtLeastOnce).await;
+        // More than the broker has under way at once.
+        for _ in 0..50 {
+            good.send("t", "over tls").await.unwrap();
+            let message = good.message().await;
+            assert_eq!(message.ack.is_some(), manual_acks);
+            if let Some(token) = message.ack {
+                good.client.acker().unwrap().ack(&[token]);
+            }
+        }
 
         let mut anonymous = with("localhost", "ca.crt", None);
         // With TLS 1.3 our handshake is over before the broker objects, and a reset may overtake its reason.
