@@ -5,6 +5,7 @@
 //! is open gets closed and committed, then the uplink and the store.
 
 mod start;
+mod status;
 mod supervisor;
 mod view;
 

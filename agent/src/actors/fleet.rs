@@ -73,6 +73,11 @@ impl Fleet {
         }
     }
 
+    /// The classes, in the order of the configuration.
+    pub fn classes(&self) -> &[Arc<ClassRuntime>] {
+        &self.classes
+    }
+
     /// Finds a device by its name, or makes it known and has it started.
     pub fn resolve(&self, name: &str, actor: &ActorRef<FleetMessage>) -> Resolution {
         let mut devices = self.lock();

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
+use super::status::StatusReport;
 use super::supervisor::{Children, Supervisor};
 use super::view::{self, AgentView};
 use crate::actors::{ClassRuntime, Fleet, FleetActor, FleetArguments, FleetMessage};
@@ -120,15 +121,33 @@ impl Builder {
             store: store.handle.clone(),
             assets: Arc::new(Assets::new(&config.assets)),
         };
-        let children = children(&config, &ledger, &around, &metrics);
+        let models: Vec<_> = models(&fleet).collect();
+        let mut children = Children {
+            sources: sources(&config, &ledger, &around),
+            uplink: None,
+        };
+        let uplink_status = config.uplink.as_ref().map(|_| LinkStatus::default());
         let view = Arc::new(AgentView::new(
             &config,
             fleet,
             ledger.clone(),
             children.sources.iter().map(|s| s.status.clone()).collect(),
-            children.uplink.as_ref().map(|u| u.status.clone()),
+            uplink_status.clone(),
             faults,
         ));
+        children.uplink = config.uplink.as_ref().map(|uplink| UplinkArguments {
+            uplink: uplink.clone(),
+            agent: config.agent.name.as_str().into(),
+            store: around.store.clone(),
+            metrics: Arc::clone(&metrics),
+            status: uplink_status.unwrap_or_default(),
+            report: Arc::new(StatusReport::new(
+                Arc::clone(&view),
+                Arc::clone(&metrics),
+                &config,
+                models.into_iter(),
+            )),
+        });
         let stop = CancellationToken::new();
         let follow = view::follow_store(Arc::clone(&view), store.handle.clone(), stop.clone());
         tokio::spawn(follow);
@@ -276,31 +295,29 @@ async fn start_fleet(
     spawn("the fleet", FleetActor, arguments).await
 }
 
-/// What the supervisor is to keep running.
-fn children(
-    config: &Config,
-    ledger: &Ledger,
-    around: &Surroundings,
-    metrics: &Arc<Metrics>,
-) -> Children {
+/// The sources that the supervisor is to keep running.
+fn sources(config: &Config, ledger: &Ledger, around: &Surroundings) -> Vec<SourceArguments> {
     let sources = config.sources.iter().zip(ledger.books());
-    Children {
-        sources: sources
-            .map(|(source, book)| SourceArguments {
-                source: source.clone(),
-                book: Arc::clone(book),
-                around: around.clone(),
-                status: LinkStatus::default(),
-            })
-            .collect(),
-        uplink: config.uplink.as_ref().map(|uplink| UplinkArguments {
-            uplink: uplink.clone(),
-            agent: config.agent.name.as_str().into(),
-            store: around.store.clone(),
-            metrics: Arc::clone(metrics),
+    sources
+        .map(|(source, book)| SourceArguments {
+            source: source.clone(),
+            book: Arc::clone(book),
+            around: around.clone(),
             status: LinkStatus::default(),
-        }),
-    }
+        })
+        .collect()
+}
+
+/// Class, name and version of each model in use.
+fn models(fleet: &Fleet) -> impl Iterator<Item = (String, String, String)> {
+    fleet.classes().iter().filter_map(|class| {
+        let id = class.model.as_ref()?.id();
+        Some((
+            class.config.name.clone(),
+            id.name.clone(),
+            id.version.clone(),
+        ))
+    })
 }
 
 /// Starts an actor without a name: ractor's names are global to the process.

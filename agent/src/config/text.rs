@@ -1,8 +1,9 @@
-//! The small languages inside strings: periods and broker URLs.
+//! The small languages inside strings: periods, sizes, hours and broker URLs.
 
 use std::str::FromStr;
 
 use eyot_pipeline::Span;
+use eyot_pipeline::forward::{DayTime, Hours};
 
 /// Why a text could not be read, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +51,50 @@ pub(super) fn period(text: &str) -> Result<Span, TextError> {
             .map(Span)
             .ok_or_else(|| TextError::new(format!("`{text}` is longer than 292 years"))),
     }
+}
+
+/// Reads a number of bytes: a whole number and a unit.
+pub(super) fn size(text: &str) -> Result<u64, TextError> {
+    const UNITS: [(&str, u64); 5] = [
+        ("B", 1),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+    ];
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit = UNITS.into_iter().find(|(name, _)| *name == unit);
+    match (number, unit) {
+        ("", _) | (_, None) => Err(TextError::new(format!("`{text}` is not a number of bytes"))
+            .help("write a whole number and a unit, like 512KiB, 64MiB or 2GiB")),
+        (number, Some((_, unit))) => number
+            .parse()
+            .ok()
+            .and_then(|number: u64| number.checked_mul(unit))
+            .filter(|bytes| i64::try_from(*bytes).is_ok())
+            .ok_or_else(|| TextError::new(format!("`{text}` is more than there is"))),
+    }
+}
+
+/// Reads hours of the day: `22:00-06:00`.
+pub(super) fn hours(text: &str) -> Result<Hours, TextError> {
+    let time = |text: &str| {
+        let (hour, minute) = text.split_once(':')?;
+        let number = |text: &str| match text.as_bytes() {
+            [b'0'..=b'9', b'0'..=b'9'] => text.parse().ok(),
+            _ => None,
+        };
+        DayTime::new(number(hour)?, number(minute)?)
+    };
+    text.split_once('-')
+        .and_then(|(from, to)| Some((time(from)?, time(to)?)))
+        .filter(|(from, to)| from != to)
+        .map(|(from, to)| Hours { from, to })
+        .ok_or_else(|| {
+            TextError::new(format!("`{text}` are no hours of the day"))
+                .help("write from and to, like 22:00-06:00; for all day leave the key out")
+        })
 }
 
 /// Where a broker is, as its URL says.

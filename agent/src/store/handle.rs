@@ -157,6 +157,24 @@ impl StoreHandle {
             .map_err(|_| StoreError::Gone)
     }
 
+    /// The upstream will never have these records (lane and position): they leave with one of the next
+    /// commits, evicted for this reason. Those that are gone already are not counted again.
+    pub async fn give_up(
+        &self,
+        rows: Vec<(Lane, i64)>,
+        reason: &'static str,
+    ) -> Result<(), StoreError> {
+        self.service
+            .send(Service::GiveUp(rows, reason))
+            .await
+            .map_err(|_| StoreError::Gone)
+    }
+
+    /// Position of the newest record in the outbox, over all lanes; 0 if there is none.
+    pub async fn newest(&self) -> Result<i64, StoreError> {
+        self.ask(Service::Newest).await
+    }
+
     /// The committed state of the store.
     pub async fn stats(&self) -> Result<Stats, StoreError> {
         self.ask(Service::Stats).await

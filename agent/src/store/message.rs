@@ -110,7 +110,7 @@ pub struct OutRow {
 pub struct Eviction {
     /// Of which lane.
     pub lane: Lane,
-    /// `quota` or `corrupt`.
+    /// `quota`, `corrupt`, or what [`StoreHandle::give_up`](super::StoreHandle::give_up) was told.
     pub reason: String,
     /// How many, ever.
     pub n: u64,
@@ -169,6 +169,8 @@ pub(super) enum Service {
         reply: Reply<Vec<OutRow>>,
     },
     Delivered(Vec<(Lane, i64)>),
+    GiveUp(Vec<(Lane, i64)>, &'static str),
+    Newest(Reply<i64>),
     Stats(Reply<Stats>),
     Subscriptions {
         source: String,

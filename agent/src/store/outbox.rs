@@ -28,7 +28,7 @@ pub(super) enum Removal {
 }
 
 /// The reason of records that fail their checksum.
-pub(super) const CORRUPT: Removal = Removal::Evicted("corrupt");
+pub(super) const CORRUPT: &str = "corrupt";
 const QUOTA: Removal = Removal::Evicted("quota");
 
 impl Outbox {
@@ -279,6 +279,12 @@ fn out_row(row: &Row<'_>, lane: Lane) -> rusqlite::Result<Option<OutRow>> {
         oldest,
         body,
     }))
+}
+
+/// The newest position in any lane; 0 if there is none.
+pub(super) fn newest(db: &Connection) -> rusqlite::Result<i64> {
+    db.prepare_cached("SELECT COALESCE(MAX(seq), 0) FROM outbox")?
+        .query_row([], |row| row.get(0))
 }
 
 pub(super) fn evictions(db: &Connection) -> rusqlite::Result<Vec<Eviction>> {

@@ -202,7 +202,9 @@ impl Worker {
             schema::set_meta(&tx, key::CLEAN_STOP, 0)?;
         }
         outbox.remove(&tx, &batch.removals.delivered, Removal::Delivered)?;
-        outbox.remove(&tx, &batch.removals.corrupt, outbox::CORRUPT)?;
+        for &(lane, seq, reason) in &batch.removals.given_up {
+            outbox.remove(&tx, &[(lane, seq)], Removal::Evicted(reason))?;
+        }
         for commit in &batch.commits {
             written.added += outbox.append(&tx, commit)?;
         }
@@ -235,12 +237,24 @@ impl Worker {
                 reply,
             } => {
                 let fetched = outbox::fetch(&self.db, lane, after, limit).map(|fetched| {
-                    removals.corrupt.extend(fetched.corrupt);
+                    let corrupt = fetched.corrupt.into_iter();
+                    let corrupt = corrupt.map(|(lane, seq)| (lane, seq, outbox::CORRUPT));
+                    removals.given_up.extend(corrupt);
                     fetched.intact
                 });
                 let _ = reply.send(fetched.map_err(StoreError::reading("outbox")));
             }
             Service::Delivered(rows) => removals.delivered.extend(rows),
+            Service::GiveUp(rows, reason) => {
+                let rows = rows.into_iter();
+                removals
+                    .given_up
+                    .extend(rows.map(|(lane, seq)| (lane, seq, reason)));
+            }
+            Service::Newest(reply) => {
+                let newest = outbox::newest(&self.db);
+                let _ = reply.send(newest.map_err(StoreError::reading("outbox")));
+            }
             Service::Stats(reply) => {
                 let _ = reply.send(self.stats().map_err(StoreError::reading("statistics")));
             }

@@ -11,20 +11,22 @@ use eyot_decode::Mapping;
 use eyot_pipeline::Span;
 
 use super::fault::{Fault, Report};
-use super::raw::{self, Period};
+use super::raw::{self, Period, Size};
 use super::text::{self, TextError};
 use super::tree::Node;
-use super::{Agent, Asset, Config, Http, Limits, Member, Store, Uplink, default};
+use super::{Agent, Asset, Config, Http, Limits, Member, Store, default};
 
 mod broker;
 mod class;
 mod source;
+mod uplink;
 
 /// Checks `raw`, which was read from the tree below `root`; `None` if `report` says why not.
 pub(super) fn config(
     raw: raw::Config,
     root: &Node<'_>,
     base: &Path,
+    hash: String,
     report: &mut Report<'_>,
 ) -> Option<Config> {
     let mut check = Check { base, report };
@@ -49,6 +51,7 @@ pub(super) fn config(
         classes,
         uplink,
         http,
+        hash,
     })
 }
 
@@ -174,29 +177,6 @@ impl Check<'_, '_> {
         }
     }
 
-    fn uplink(&mut self, raw: raw::Uplink, at: &Node<'_>, agent: &str) -> Option<Uplink> {
-        self.topic_levels(&raw.topic_prefix, &at.key("topic_prefix"));
-        let [first, longest] = [
-            (&raw.backoff_min, "backoff_min"),
-            (&raw.backoff_max, "backoff_max"),
-        ]
-        .map(|(period, key)| self.duration(period, &at.key(key), MILLISECOND));
-        if first > longest {
-            let written = at.first_of(["backoff_min", "backoff_max"]);
-            self.report
-                .value(&written, "backoff_min is longer than backoff_max");
-        }
-        let broker = self.broker(&broker::Keys::from(&raw), at, || {
-            format!("eyot-{agent}-uplink")
-        })?;
-        Some(Uplink {
-            broker,
-            topic_prefix: raw.topic_prefix,
-            in_flight: raw.in_flight,
-            backoff: (first, longest),
-        })
-    }
-
     fn http(&mut self, raw: &raw::Http, at: &Node<'_>) -> Option<Http> {
         let node = at.key("listen");
         let Ok(listen) = raw.listen.parse::<SocketAddr>() else {
@@ -237,6 +217,21 @@ impl Check<'_, '_> {
     /// As [`Self::span`], for what runs on the gateway's clock.
     fn duration(&mut self, period: &Period, at: &Node<'_>, least: Span) -> Duration {
         Duration::from_nanos(self.span(period, at, least).0.unsigned_abs())
+    }
+
+    /// A number of bytes, at least `least`.
+    fn size(&mut self, size: &Size, at: &Node<'_>, least: u64) -> u64 {
+        match text::size(&size.0) {
+            Ok(bytes) if bytes < least => {
+                self.report.value(at, format!("must be at least {least}B"));
+                least
+            }
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.text_error(at, error);
+                least
+            }
+        }
     }
 
     /// A name for people and labels.

@@ -38,7 +38,9 @@ pub struct Parcel<T> {
 }
 
 impl<T> Parcel<T> {
-    pub(super) fn new(lane: Lane, items: Vec<Item<T>>, batch: bool) -> Self {
+    /// These records, not sent yet.
+    #[must_use]
+    pub fn new(lane: Lane, items: Vec<Item<T>>, batch: bool) -> Self {
         Self {
             id: 0,
             lane,

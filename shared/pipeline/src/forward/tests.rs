@@ -121,7 +121,10 @@ impl World {
         }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "reads better where it is called"
+    )]
     fn settle(&mut self, at: usize, outcome: Outcome) {
         let sent = self.wire.remove(at);
         let refused = matches!(outcome, Outcome::Refused(_) | Outcome::TooLarge(_));
