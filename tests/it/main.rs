@@ -23,3 +23,4 @@ mod security;
 mod shutdown;
 mod structure;
 mod support;
+mod uplink;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use eyot_pipeline::forward::{Action, Fetch, Forwarder, GivenUp, Outcome, Why};
+use eyot_pipeline::forward::{Action, Fetch, Forwarder, Outcome};
 use eyot_pipeline::ledger::Lane;
 use eyot_pipeline::{Span, Timestamp};
 use futures_util::future::BoxFuture;
@@ -14,19 +14,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::UplinkArguments;
 use super::encode::{Encoder, Message, Row};
-use super::event::{Event, Settled, item, outcome, under_way};
-use super::give_up::{self, Refused, Undertaker};
+use super::event::{Event, Settled, item, under_way};
+use super::give_up::Undertaker;
 use super::heartbeat::Heartbeat;
 use super::hours::Watchman;
 use super::link;
+use super::settle::GROUP;
 use crate::clock;
 use crate::error::chain;
 use crate::mqtt::{Client, MqttError, QoS};
-use crate::ops::Stage;
 use crate::store::{OutRow, StoreError};
 
-/// Deliveries that are reported together, at most, and how long the first of them waits.
-const GROUP: (usize, Duration) = (256, Duration::from_millis(10));
 /// How long acknowledgements are waited for at the end.
 const LAST_ACKS: Duration = Duration::from_millis(500);
 
@@ -46,19 +44,19 @@ pub(super) enum DriverError {
 
 /// The loop's state.
 pub(super) struct Driver {
-    args: UplinkArguments,
+    pub(super) args: UplinkArguments,
     client: Client,
     link: watch::Receiver<link::State>,
     connections: u64,
     up: bool,
     stop: CancellationToken,
-    forwarder: Forwarder<Row>,
+    pub(super) forwarder: Forwarder<Row>,
     acks: FuturesUnordered<BoxFuture<'static, Settled>>,
     fetch: Option<BoxFuture<'static, (Fetch, Result<Vec<OutRow>, StoreError>)>>,
     newest: Option<BoxFuture<'static, Result<i64, StoreError>>>,
-    delivered: Vec<(Lane, i64)>,
-    report_due: Option<Instant>,
-    undertaker: Undertaker,
+    pub(super) delivered: Vec<(Lane, i64)>,
+    pub(super) report_due: Option<Instant>,
+    pub(super) undertaker: Undertaker,
     watchman: Watchman,
     heartbeat: Heartbeat,
     /// Where the forwarder's time begins. Wall clocks are set; this one only runs.
@@ -208,73 +206,6 @@ impl Driver {
         Ok(())
     }
 
-    fn settle(&mut self, (id, result): Settled) {
-        let outcome = outcome(result);
-        if outcome != Outcome::Delivered {
-            self.refused(id, outcome);
-            return;
-        }
-        let now = self.now();
-        let Some(parcel) = self.forwarder.settled(id, outcome, now, 0.0) else {
-            return;
-        };
-        let wall = clock::now();
-        for item in &parcel.items {
-            self.args
-                .metrics
-                .record_freshness(Stage::Delivery, wall - item.oldest);
-        }
-        let rows = parcel.items.iter().map(|item| (parcel.lane, item.seq));
-        self.delivered.extend(rows);
-        self.report_due.get_or_insert(Instant::now() + GROUP.1);
-    }
-
-    /// A parcel was not delivered.
-    fn refused(&mut self, id: u64, outcome: Outcome) {
-        match &outcome {
-            Outcome::Refused(error) | Outcome::TooLarge(error) => {
-                tracing::warn!(error, "record not taken");
-            }
-            outcome => tracing::debug!(?outcome, "record will be sent again"),
-        }
-        let _ = self
-            .forwarder
-            .settled(id, outcome, self.now(), rand::random());
-    }
-
-    async fn give_up(
-        &mut self,
-        given_up: GivenUp<Row>,
-        encoder: &mut Encoder,
-    ) -> Result<(), DriverError> {
-        let GivenUp { lane, items, why } = given_up;
-        let Why::Rejected(detail) = why else {
-            let rows = items.iter().map(|item| (lane, item.seq)).collect();
-            self.args.store.give_up(rows, give_up::EXPIRED).await?;
-            return Ok(());
-        };
-        for item in items {
-            let Row { device, body } = &item.record;
-            tracing::error!(lane = lane.name(), device, detail, "record given up");
-            let topic = encoder.topic(lane, device);
-            self.undertaker.take(Refused {
-                row: (lane, item.seq),
-                letter: give_up::letter(&topic, &detail, body),
-            });
-        }
-        Ok(())
-    }
-
-    /// Tells the store what was delivered.
-    async fn report(&mut self) -> Result<(), DriverError> {
-        self.report_due = None;
-        let rows = std::mem::take(&mut self.delivered);
-        if !rows.is_empty() {
-            self.args.store.delivered(rows).await?;
-        }
-        Ok(())
-    }
-
     fn look_at_link(&mut self, now: Timestamp) {
         let state = *self.link.borrow_and_update();
         if self.up && (!state.up || state.connections != self.connections) {
@@ -342,7 +273,7 @@ impl Driver {
     }
 
     /// The forwarder's time.
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         let since = self.started.elapsed().as_nanos();
         Timestamp(i64::try_from(since).unwrap_or(i64::MAX))
     }

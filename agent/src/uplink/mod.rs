@@ -22,6 +22,7 @@ mod give_up;
 mod heartbeat;
 mod hours;
 mod link;
+mod settle;
 #[cfg(test)]
 mod tests;
 
