@@ -91,6 +91,34 @@ async fn what_the_broker_refuses_becomes_a_dead_letter_and_blocks_nothing() {
     }
 }
 
+fn published() -> Value {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/schemas/eyot.status.v1.json"
+    );
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// What is described is there, and nothing else is.
+fn assert_as_published(value: &Value, schema: &Value, path: &str) {
+    let (Some(fields), Some(described)) = (value.as_object(), schema["properties"].as_object())
+    else {
+        return;
+    };
+    for (name, value) in fields {
+        let schema = described.get(name);
+        let schema = schema.unwrap_or_else(|| panic!("{path}.{name} is not in the schema"));
+        assert_as_published(value, schema, &format!("{path}.{name}"));
+        for element in value.as_array().into_iter().flatten() {
+            assert_as_published(element, &schema["items"], &format!("{path}.{name}[]"));
+        }
+    }
+    let required = schema["required"].as_array().into_iter().flatten();
+    for name in required.filter_map(Value::as_str) {
+        assert!(fields.contains_key(name), "{path}.{name} is missing");
+    }
+}
+
 #[tokio::test]
 async fn the_status_is_there_while_the_agent_is_and_says_so_when_it_is_not() {
     let (plant, shore) = (Mosquitto::start("").unwrap(), Mosquitto::start("").unwrap());
@@ -106,6 +134,7 @@ async fn the_status_is_there_while_the_agent_is_and_says_so_when_it_is_not() {
     assert_eq!(well["schema"], "eyot.status.v1");
     assert_eq!(well["online"], true);
     assert_eq!(well["sources"][0]["name"], "plant");
+    assert_as_published(&well, &published(), "");
 
     agent.process.kill();
     let gone = watch

@@ -94,11 +94,11 @@ fn uplink_keys() {
         ),
         (
             "in_flight_bytes = \"4\"",
-            "24:19 uplink.in_flight_bytes: `4` is not a number of bytes",
+            "24:19 uplink.in_flight_bytes: `4` is not a number of bytes (write a whole number and a unit, like 512KiB, 64MiB or 2GiB)",
         ),
         (
             "hours = [\"25:00-06:00\"]",
-            "24:10 uplink.hours[0]: `25:00-06:00` are no hours of the day",
+            "24:10 uplink.hours[0]: `25:00-06:00` are no hours of the day (write from and to, like 22:00-06:00; for all day leave the key out)",
         ),
         (
             "time_zone = \"UTC\"",
@@ -106,7 +106,7 @@ fn uplink_keys() {
         ),
         (
             "time_zone = \"Mars/Olympus\"\nhours = [\"22:00-06:00\"]",
-            "24:13 uplink.time_zone: this machine knows no time zone `Mars/Olympus`",
+            "24:13 uplink.time_zone: this machine knows no time zone `Mars/Olympus` (write an IANA name, like Europe/Berlin; it comes with the package tzdata)",
         ),
         (
             "batch = { bytes = \"5MiB\" }",
