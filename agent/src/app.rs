@@ -4,6 +4,8 @@
 //! sources start last. Stopping goes the other way round: sources first, then devices, so that what
 //! is open gets closed and committed, then the uplink and the store.
 
+mod journal;
+mod recover;
 mod start;
 mod status;
 mod supervisor;
@@ -30,12 +32,16 @@ use crate::store::{StoreError, StoreHandle, StoreThread};
 /// Part of the shutdown time that the uplink gets for what is still in the outbox.
 const UPLINK_SHARE: f64 = 0.4;
 
+/// The least time for the last part of a stop.
+const LAST_WAIT: Duration = Duration::from_millis(500);
+
 /// A running agent.
 pub struct Agent {
     shutdown_timeout: Duration,
     has_uplink: bool,
     store: StoreHandle,
     store_thread: StoreThread,
+    journal: Option<journal::Running>,
     fleet_actor: ActorRef<FleetMessage>,
     supervisor: ActorRef<SupervisorMessage>,
     ledger: Ledger,
@@ -66,7 +72,7 @@ impl Agent {
     }
 
     /// Stops in order, within the configured time.
-    pub async fn stop(self) -> Result<(), StoreError> {
+    pub async fn stop(mut self) -> Result<(), StoreError> {
         tracing::info!(timeout = ?self.shutdown_timeout, "agent stops");
         let deadline = Instant::now() + self.shutdown_timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
@@ -79,6 +85,17 @@ impl Agent {
         .is_err()
         {
             tracing::warn!("sources did not stop in time");
+        }
+        if let Some(journal) = &mut self.journal {
+            if timeout_at(deadline, journal.handle.barrier())
+                .await
+                .is_err()
+            {
+                tracing::warn!(
+                    "the journal did not take everything in time; the brokers have the rest"
+                );
+            }
+            journal.stop_reading().await;
         }
         let wait = left().mul_f64(1.0 - UPLINK_SHARE);
         let request = |done| FleetMessage::Stop {
@@ -99,8 +116,14 @@ impl Agent {
         }
         let _ = self
             .supervisor
-            .stop_and_wait(None, Some(left().max(Duration::from_millis(500))))
+            .stop_and_wait(None, Some(left().max(LAST_WAIT)))
             .await;
+        if let Some(journal) = self.journal {
+            let limit = deadline.max(Instant::now() + LAST_WAIT);
+            if timeout_at(limit, journal.close()).await.is_err() {
+                tracing::warn!("the journal did not close in time");
+            }
+        }
         drop(self.store);
         let result = self.store_thread.shutdown().await;
         self.stop.cancel();

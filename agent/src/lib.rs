@@ -14,6 +14,7 @@ pub mod discover;
 pub mod error;
 pub mod infer;
 pub mod ingest;
+pub mod journal;
 pub mod link;
 pub mod models;
 pub mod mqtt;

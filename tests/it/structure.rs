@@ -7,12 +7,17 @@ use std::path::{Path, PathBuf};
 /// What each part of `agent/src` may know of its siblings, beside itself. Only `app` knows them all, and
 /// only `cli` knows `app`.
 const MAY_KNOW: &[(&str, &[&str])] = &[
-    ("actors", &["books", "clock", "ops", "record", "store"]),
+    (
+        "actors",
+        &[
+            "books", "clock", "error", "journal", "ops", "record", "store",
+        ],
+    ),
     (
         "app",
         &[
-            "actors", "books", "clock", "config", "error", "ingest", "link", "models", "ops",
-            "record", "store", "uplink",
+            "actors", "books", "clock", "config", "error", "ingest", "journal", "link", "models",
+            "ops", "record", "store", "uplink",
         ],
     ),
     ("books", &["store"]),
@@ -34,9 +39,10 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "ingest",
         &[
-            "actors", "books", "clock", "config", "error", "link", "mqtt", "store",
+            "actors", "books", "clock", "config", "error", "journal", "link", "mqtt", "store",
         ],
     ),
+    ("journal", &["error"]),
     ("link", &[]),
     ("models", &["infer"]),
     ("mqtt", &["config"]),
@@ -155,7 +161,8 @@ fn imports_are_read_as_the_compiler_reads_them() {
 fn signal_is_no_std_and_knows_nobody() {
     assert_eq!(
         dependencies("shared/signal", "dependencies"),
-        ["libm".to_owned()].into()
+        ["libm", "serde"].map(str::to_owned).into(),
+        "serde without its standard library, for checkpoints"
     );
     let root = read(&project().join("shared/signal/src/lib.rs"));
     assert!(
@@ -177,7 +184,7 @@ fn signal_is_no_std_and_knows_nobody() {
 
 #[test]
 fn the_pipeline_is_pure_it_knows_signal_and_neither_clock_nor_files_nor_network() {
-    let known = ["eyot-signal", "libm", "serde", "thiserror"].map(str::to_owned);
+    let known = ["eyot-signal", "libm", "postcard", "serde", "thiserror"].map(str::to_owned);
     assert_eq!(
         dependencies("shared/pipeline", "dependencies"),
         known.into(),
@@ -226,6 +233,28 @@ fn the_decoder_is_pure_it_knows_the_pipeline_and_neither_clock_nor_files_nor_net
 }
 
 #[test]
+fn the_journal_knows_the_pipeline_and_files_and_neither_clock_nor_threads() {
+    let known = ["crc", "eyot-pipeline", "thiserror"].map(str::to_owned);
+    assert_eq!(dependencies("shared/journal", "dependencies"), known.into());
+    for path in sources(&project().join("shared/journal/src")) {
+        let modules = named_after(&code(&path), "std::");
+        for module in ["env", "net", "process", "thread", "time"] {
+            assert!(
+                !modules.contains(module),
+                "{} uses std::{module}: its thread and its pace are the agent's",
+                path.display()
+            );
+        }
+        let is_real = path.ends_with("disk/real.rs");
+        assert!(
+            is_real || !modules.contains("fs"),
+            "{} uses std::fs: files are behind `Disk`, so that tests can cut the power",
+            path.display()
+        );
+    }
+}
+
+#[test]
 fn the_agent_ships_without_the_lab_and_its_broker() {
     for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
         for name in dependencies("agent", table) {
@@ -240,7 +269,15 @@ fn the_agent_ships_without_the_lab_and_its_broker() {
         .iter()
         .filter(|name| name.starts_with("eyot"))
         .collect();
-    assert_eq!(ours, ["eyot-decode", "eyot-pipeline", "eyot-signal"]);
+    assert_eq!(
+        ours,
+        [
+            "eyot-decode",
+            "eyot-journal",
+            "eyot-pipeline",
+            "eyot-signal"
+        ]
+    );
 }
 
 /// Who in `agent/src` uses whom, and where.

@@ -39,6 +39,17 @@ impl Gate {
         granted
     }
 
+    /// Takes `n` or nothing. One that exceeds the limit by itself is let in alone, or it would wait for ever.
+    fn take_whole(&self, n: usize) -> bool {
+        let update = |taken: usize| {
+            let fits = taken == 0 || n <= self.limit.saturating_sub(taken);
+            fits.then_some(taken + n)
+        };
+        self.taken
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, update)
+            .is_ok()
+    }
+
     fn give_back(&self, n: usize) {
         self.taken.fetch_sub(n, Ordering::AcqRel);
     }
@@ -56,6 +67,8 @@ pub struct Permit {
     entry: Arc<DeviceEntry>,
     book: Arc<Book>,
     readings: usize,
+    /// Whether the journal has the readings: then none of them is lost with the permit.
+    journaled: bool,
 }
 
 /// How many readings of a burst were let in, and why the others were not.
@@ -91,9 +104,38 @@ impl Permit {
                 entry: Arc::clone(entry),
                 book: Arc::clone(book),
                 readings: granted,
+                journaled: false,
             },
             refused,
         }
+    }
+
+    /// Asks for `n` readings of a device that the journal has: all of them, or none for now.
+    pub fn journaled(
+        global: &Arc<Gate>,
+        entry: &Arc<DeviceEntry>,
+        book: &Arc<Book>,
+        n: usize,
+    ) -> Option<Self> {
+        if !entry.gate.take_whole(n) {
+            return None;
+        }
+        if !global.take_whole(n) {
+            entry.gate.give_back(n);
+            return None;
+        }
+        Some(Self {
+            global: Arc::clone(global),
+            entry: Arc::clone(entry),
+            book: Arc::clone(book),
+            readings: n,
+            journaled: true,
+        })
+    }
+
+    /// The source's name.
+    pub fn source(&self) -> &Arc<str> {
+        self.book.source()
     }
 
     /// Readings that it covers.
@@ -114,6 +156,9 @@ impl Permit {
             }
         });
         self.entry.count(tally);
+        if self.journaled {
+            self.entry.settled(self.book.source(), tally);
+        }
         self.release();
     }
 
@@ -138,7 +183,12 @@ impl Permit {
 }
 
 impl Drop for Permit {
+    /// Readings in the journal stay in flight: whoever takes the device's place reads them from there.
     fn drop(&mut self) {
+        if self.journaled {
+            self.release();
+            return;
+        }
         self.settle_rest(ReadingFate::DroppedDeviceFailed);
     }
 }

@@ -4,25 +4,33 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use eyot_pipeline::device::Tally;
+use eyot_pipeline::ledger::ReadingFate;
 use eyot_pipeline::{Device, Effect, Input, Numbered, Reading, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::admission::Permit;
 use super::entry::DeviceEntry;
+use super::progress::Progress;
+use crate::books::Ledger;
 use crate::clock;
 use crate::ops::{Metrics, Stage};
 use crate::record::Encoder;
-use crate::store::{Commit, Committed, StoreHandle};
+use crate::store::{Commit, Committed, DeviceRow, StoreHandle};
 
 /// Readings of one device that arrived together, from one source.
 #[derive(Debug)]
 pub struct Batch {
+    /// Where the journal has them; 0 without one.
+    pub position: u64,
     /// The readings, in the order of their arrival.
     pub readings: Vec<Reading>,
+    /// Readings that the journal has of channels that the device no longer has.
+    pub orphans: u64,
     /// Gateway time of their arrival.
     pub admitted: Timestamp,
-    /// The same on the monotonic clock, to measure how long they take.
-    pub arrived: Instant,
+    /// The same on the monotonic clock, to measure how long they take; `None` if they were fetched from the
+    /// journal.
+    pub arrived: Option<Instant>,
     /// Covers all of them.
     pub permit: Permit,
 }
@@ -33,14 +41,21 @@ pub enum DeviceMessage {
     /// Readings.
     Batch(Batch),
     /// The time it asked for has come.
-    Timer,
-    /// The agent stops: close what is open.
-    Close,
+    Timer {
+        /// Where the journal has it; 0 without one.
+        position: u64,
+        /// Gateway time.
+        now: Timestamp,
+    },
+    /// Write down how things stand, if anything has changed.
+    Checkpoint,
 }
 
 /// What a device's actor is started with.
 pub(super) struct DeviceArguments {
     pub(super) entry: Arc<DeviceEntry>,
+    pub(super) row: DeviceRow,
+    pub(super) ledger: Ledger,
     pub(super) store: StoreHandle,
     pub(super) metrics: Arc<Metrics>,
     pub(super) encoder: Encoder,
@@ -53,7 +68,11 @@ pub(super) struct DeviceActor;
 pub(super) struct DeviceActorState {
     device: Device,
     row: i64,
-    args: DeviceArguments,
+    progress: Progress,
+    entry: Arc<DeviceEntry>,
+    store: StoreHandle,
+    metrics: Arc<Metrics>,
+    encoder: Encoder,
     tally: Tally,
     effects: Vec<Numbered>,
 }
@@ -63,25 +82,48 @@ impl Actor for DeviceActor {
     type State = DeviceActorState;
     type Arguments = DeviceArguments;
 
-    /// The one way to start, for the first time and after a failure.
+    /// The one way to start, for the first time, after a failure and after any stop of the agent: from the
+    /// checkpoint, with what the journal has behind it to come.
     async fn pre_start(
         &self,
         _: ActorRef<DeviceMessage>,
         args: DeviceArguments,
     ) -> Result<DeviceActorState, ActorProcessingErr> {
-        let class = &args.entry.class;
-        // Boxed, as in `handle`: what is waited for once would otherwise be room in every actor for ever.
-        let row = Box::pin(args.store.open_device(&args.entry.name, &class.config.name)).await?;
+        let DeviceArguments {
+            entry,
+            row,
+            ledger,
+            store,
+            metrics,
+            encoder,
+        } = args;
+        let id = row.id;
+        let checkpointed = row.checkpoint.as_ref().map_or(0, |saved| saved.position);
+        let poison = {
+            let door = entry.door();
+            door.poisoned.then_some(door.failed_at)
+        };
+        let (device, progress) = match poison {
+            Some(position) => Progress::afresh(&entry, &row, position),
+            None => Progress::resume(&entry, row),
+        };
+        entry.unsettle(&progress.tallies, &ledger);
+        let mut door = entry.door();
+        door.go_back(checkpointed);
+        door.go_back_to(progress.position);
+        drop(door);
+        entry.rests(device.held(), device.wake_at());
+        entry.show(device.status());
         Ok(DeviceActorState {
-            device: Device::new(
-                Arc::clone(&class.config),
-                class.model.clone(),
-                row.last_effect,
-            ),
-            row: row.id,
+            device,
+            row: id,
+            progress,
+            entry,
+            store,
+            metrics,
+            encoder,
             tally: Tally::default(),
             effects: Vec::new(),
-            args,
         })
     }
 
@@ -93,11 +135,11 @@ impl Actor for DeviceActor {
     ) -> Result<(), ActorProcessingErr> {
         let commit = match message {
             DeviceMessage::Batch(batch) => state.batch(batch),
-            DeviceMessage::Timer => state.run(Input::Timer { now: clock::now() }),
-            DeviceMessage::Close => state.run(Input::Stop { now: clock::now() }),
+            DeviceMessage::Timer { position, now } => state.timer(position, now),
+            DeviceMessage::Checkpoint => state.rest(),
         };
         if let Some(commit) = commit {
-            Box::pin(state.args.store.commit(commit)).await?;
+            Box::pin(state.store.commit(commit)).await?;
         }
         Ok(())
     }
@@ -106,11 +148,20 @@ impl Actor for DeviceActor {
 impl DeviceActorState {
     fn batch(&mut self, batch: Batch) -> Option<Commit> {
         let Batch {
+            position,
             readings,
+            orphans,
             admitted,
             arrived,
             permit,
         } = batch;
+        if !self.progress.advance(position, &mut self.device) {
+            return None;
+        }
+        self.entry.handles(position);
+        if self.progress.is_poison() {
+            return Some(self.pass_over(orphans + readings.len() as u64, permit));
+        }
         let highest = readings.iter().map(|reading| usize::from(reading.channel));
         if highest.max() >= Some(self.device.channel_count()) {
             self.add_channels();
@@ -122,34 +173,83 @@ impl DeviceActorState {
         };
         self.device
             .handle(input, &mut self.tally, &mut self.effects);
-        if let Some(newest) = readings.iter().map(|reading| reading.time).max() {
-            self.args.entry.seen(newest, admitted);
-            self.args
-                .metrics
+        self.tally.count(ReadingFate::DroppedConfigChanged, orphans);
+        self.progress.count(position, permit.source(), &self.tally);
+        if let (Some(newest), Some(_)) = (readings.iter().map(|r| r.time).max(), arrived) {
+            self.entry.seen(newest, admitted);
+            self.metrics
                 .record_freshness(Stage::Admit, admitted - newest);
         }
-        self.args
-            .entry
-            .rests(self.device.held(), self.device.wake_at());
-        if self.effects.is_empty() {
+        let Some(mut commit) = self.commit() else {
             permit.settle(&self.tally);
             return None;
+        };
+        if let Some(arrived) = arrived.filter(|_| !commit.records.is_empty()) {
+            self.metrics.record_verdict_latency(arrived.elapsed());
         }
-        self.args.metrics.record_verdict_latency(arrived.elapsed());
         // Only when what came of them is durable are the readings settled and their permits free.
-        let settlement = Settlement {
+        commit.on_commit = Some(Box::new(Settlement {
             permit,
             tally: self.tally.clone(),
-            oldest: self.oldest(),
-            metrics: Arc::clone(&self.args.metrics),
-        };
-        Some(self.commit(Some(Box::new(settlement))))
+            oldest: self.progress.oldest.take(),
+            metrics: Arc::clone(&self.metrics),
+            inner: commit.on_commit.take(),
+        }));
+        Some(commit)
+    }
+
+    fn timer(&mut self, position: u64, now: Timestamp) -> Option<Commit> {
+        if !self.progress.advance(position, &mut self.device) || self.progress.is_poison() {
+            return None;
+        }
+        self.entry.handles(position);
+        self.tally.clear();
+        self.device
+            .handle(Input::Timer { now }, &mut self.tally, &mut self.effects);
+        self.commit()
+    }
+
+    /// Gives up the readings that the device failed at twice, and writes down at once that it did.
+    fn pass_over(&mut self, readings: u64, permit: Permit) -> Commit {
+        self.tally.clear();
+        self.tally.count(ReadingFate::DroppedDeviceFailed, readings);
+        let position = self.progress.position;
+        self.progress.count(position, permit.source(), &self.tally);
+        let mut commit = self.with_checkpoint(Commit {
+            device: self.row,
+            position,
+            records: Vec::new(),
+            checkpoint: None,
+            on_commit: None,
+        });
+        commit.on_commit = Some(Box::new(Settlement {
+            permit,
+            tally: self.tally.clone(),
+            oldest: None,
+            metrics: Arc::clone(&self.metrics),
+            inner: commit.on_commit.take(),
+        }));
+        commit
+    }
+
+    /// A checkpoint of its own, if anything has changed since the last.
+    fn rest(&mut self) -> Option<Commit> {
+        if !self.progress.is_dirty() {
+            return None;
+        }
+        Some(self.with_checkpoint(Commit {
+            device: self.row,
+            position: self.progress.position,
+            records: Vec::new(),
+            checkpoint: None,
+            on_commit: None,
+        }))
     }
 
     /// Tells the device of the channels that were found since it was last told.
     fn add_channels(&mut self) {
-        let known = self.device.channel_count() - self.args.entry.class.config.channels.len();
-        for config in self.args.entry.unlisted().into_iter().skip(known) {
+        let known = self.device.channel_count() - self.entry.class.config.channels.len();
+        for config in self.entry.unlisted().into_iter().skip(known) {
             self.device.handle(
                 Input::Channel { config: &config },
                 &mut self.tally,
@@ -158,38 +258,55 @@ impl DeviceActorState {
         }
     }
 
-    fn run(&mut self, input: Input<'_>) -> Option<Commit> {
-        self.tally.clear();
-        self.device
-            .handle(input, &mut self.tally, &mut self.effects);
-        self.args
-            .entry
-            .rests(self.device.held(), self.device.wake_at());
-        (!self.effects.is_empty()).then(|| self.commit(None))
-    }
-
-    /// Writes the effects at hand down.
-    fn commit(&mut self, on_commit: Option<Box<dyn Committed>>) -> Commit {
+    /// Writes down the effects at hand, and a checkpoint when one is due; `None` if there is nothing to write.
+    fn commit(&mut self) -> Option<Commit> {
+        self.entry.rests(self.device.held(), self.device.wake_at());
+        if self.progress.is_repeating() {
+            // These are committed already.
+            self.effects.clear();
+        }
+        if self.effects.is_empty() && !self.progress.wants_checkpoint() {
+            return None;
+        }
+        let now = clock::now();
         for numbered in &self.effects {
             if let Effect::Window(window) = &numbered.effect {
-                self.args
-                    .metrics
-                    .record_freshness(Stage::Score, window.age_of_oldest());
+                self.metrics
+                    .record_freshness(Stage::Score, now - window.oldest);
             }
         }
-        let encoder = &self.args.encoder;
-        let entry = &self.args.entry;
+        self.progress.oldest = self.oldest();
         // Most devices close their windows at the same moment and then rest: no room is kept for it.
         let records = std::mem::take(&mut self.effects)
             .iter()
-            .map(|numbered| encoder.encode(&entry.name, &self.device, numbered))
+            .map(|numbered| {
+                self.encoder
+                    .encode(&self.entry.name, &self.device, numbered)
+            })
             .collect();
-        entry.show(self.device.status());
-        Commit {
+        self.entry.show(self.device.status());
+        let commit = Commit {
             device: self.row,
+            position: self.progress.position,
             records,
-            on_commit,
-        }
+            checkpoint: None,
+            on_commit: None,
+        };
+        Some(if self.progress.wants_checkpoint() {
+            self.with_checkpoint(commit)
+        } else {
+            commit
+        })
+    }
+
+    fn with_checkpoint(&mut self, mut commit: Commit) -> Commit {
+        let checkpoint = self.progress.checkpoint(&self.device);
+        commit.on_commit = Some(Box::new(Checkpointed::new(
+            &self.entry,
+            checkpoint.position,
+        )));
+        commit.checkpoint = Some(Box::new(checkpoint));
+        commit
     }
 
     /// Event time of the oldest reading behind the effects at hand.
@@ -210,6 +327,7 @@ struct Settlement {
     tally: Tally,
     oldest: Option<Timestamp>,
     metrics: Arc<Metrics>,
+    inner: Option<Box<dyn Committed>>,
 }
 
 impl Committed for Settlement {
@@ -218,5 +336,30 @@ impl Committed for Settlement {
             self.metrics.record_freshness(Stage::Commit, at - oldest);
         }
         self.permit.settle(&self.tally);
+        if let Some(inner) = self.inner {
+            inner.committed(at);
+        }
+    }
+}
+
+/// Waits for a checkpoint to be durable.
+pub(super) struct Checkpointed {
+    entry: Arc<DeviceEntry>,
+    position: u64,
+}
+
+impl Checkpointed {
+    pub(super) fn new(entry: &Arc<DeviceEntry>, position: u64) -> Self {
+        Self {
+            entry: Arc::clone(entry),
+            position,
+        }
+    }
+}
+
+impl Committed for Checkpointed {
+    fn committed(self: Box<Self>, _: Timestamp) {
+        let mut door = self.entry.door();
+        door.checkpointed = door.checkpointed.max(self.position);
     }
 }

@@ -4,7 +4,8 @@
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use eyot_pipeline::config::ChannelConfig;
+use eyot_journal::DeviceNames;
+use eyot_pipeline::config::{ChannelConfig, UnlistedConfig};
 use eyot_pipeline::device::{Status, Tally};
 use eyot_pipeline::ledger::ReadingFate;
 use eyot_pipeline::reading::ChannelIndex;
@@ -13,20 +14,10 @@ use ractor::ActorRef;
 
 use super::admission::Gate;
 use super::device::{Batch, DeviceMessage};
+use super::door::{DeviceState, Door, Inbox, Refusal};
 use super::fleet::ClassRuntime;
-
-/// Where a device is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceState {
-    /// Its actor is being started, for the first time or again.
-    Starting,
-    /// Its actor is running.
-    Running,
-    /// It failed too often and is left alone.
-    Quarantined,
-    /// The agent is stopping.
-    Stopped,
-}
+use crate::books::Ledger;
+use crate::store::{KnownDevice, Tallies};
 
 /// Whether a device says, by a last will or an availability topic, that it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,24 +30,6 @@ pub enum Liveness {
     Offline = 2,
 }
 
-/// A batch that a device does not take.
-#[derive(Debug)]
-pub struct Refusal {
-    /// It comes back.
-    pub batch: Batch,
-    /// What becomes of its readings.
-    pub fate: ReadingFate,
-}
-
-#[derive(Debug)]
-enum Inbox {
-    /// Batches wait here until the actor runs; permits bound them.
-    Starting(Vec<Batch>),
-    Running(ActorRef<DeviceMessage>),
-    Quarantined,
-    Stopped,
-}
-
 /// A known device.
 #[derive(Debug)]
 pub struct DeviceEntry {
@@ -64,8 +37,12 @@ pub struct DeviceEntry {
     pub name: Arc<str>,
     /// Its class.
     pub class: Arc<ClassRuntime>,
+    /// A small number of its own, as long as the agent runs.
+    pub(super) key: u32,
     pub(super) gate: Gate,
-    inbox: Mutex<Inbox>,
+    door: Mutex<Door>,
+    /// What became of its readings from the journal, as it is in the books.
+    settled: Mutex<Tallies>,
     status: Mutex<Status>,
     /// Channels found beyond those that the class lists, in the order of their index.
     unlisted: Mutex<Vec<Arc<ChannelConfig>>>,
@@ -77,7 +54,9 @@ pub struct DeviceEntry {
     liveness: AtomicU8,
     /// Gateway time at which it wants a timer, `i64::MAX` if it does not.
     wake_at: AtomicI64,
-    /// Readings in open windows, which are lost if the actor fails.
+    /// Position of the input that its actor works on.
+    handling: AtomicU64,
+    /// Readings in open windows.
     held: AtomicU64,
     processed: AtomicU64,
     late: AtomicU64,
@@ -87,15 +66,36 @@ pub struct DeviceEntry {
 }
 
 impl DeviceEntry {
-    /// A device that is about to be started.
-    pub fn new(name: Arc<str>, class: Arc<ClassRuntime>, in_flight: usize) -> Self {
+    /// A device that is about to be started. `known` is what the store has of it.
+    pub fn new(
+        name: Arc<str>,
+        class: Arc<ClassRuntime>,
+        key: u32,
+        in_flight: usize,
+        known: Option<KnownDevice>,
+    ) -> Self {
+        let known = known.unwrap_or_default();
+        let unlisted = known.channels.into_iter().filter_map(|(name, unit)| {
+            let rules = class.config.unlisted.as_ref()?;
+            Some(unlisted_channel(rules, name, unit))
+        });
         Self {
+            unlisted: Mutex::new(unlisted.collect()),
             name,
             class,
+            key,
             gate: Gate::new(in_flight),
-            inbox: Mutex::new(Inbox::Starting(Vec::new())),
+            door: Mutex::new(Door {
+                inbox: Inbox::Starting(Vec::new()),
+                lag: None,
+                last: known.position,
+                checkpointed: known.position,
+                failed_at: 0,
+                poisoned: false,
+            }),
+            handling: AtomicU64::new(0),
+            settled: Mutex::new(known.tallies),
             status: Mutex::default(),
-            unlisted: Mutex::default(),
             newest: AtomicI64::new(i64::MIN),
             last_seen: AtomicI64::new(i64::MIN),
             liveness: AtomicU8::new(Liveness::Unknown as u8),
@@ -107,6 +107,11 @@ impl DeviceEntry {
             rejected: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
         }
+    }
+
+    /// A small number of its own, as long as the agent runs.
+    pub fn key(&self) -> u32 {
+        self.key
     }
 
     /// The device's channel of that name; where the class takes channels that it does not list, a new
@@ -124,11 +129,7 @@ impl DeviceEntry {
             None if unlisted.len() >= rules.max => return None,
             None => {
                 let unit = (!unit.is_empty()).then(|| unit.to_owned());
-                unlisted.push(Arc::new(ChannelConfig {
-                    name: name.to_owned(),
-                    unit: unit.or_else(|| rules.channel.unit.clone()),
-                    ..rules.channel.clone()
-                }));
+                unlisted.push(unlisted_channel(rules, name.to_owned(), unit));
                 unlisted.len() - 1
             }
         };
@@ -154,13 +155,13 @@ impl DeviceEntry {
         self.unlisted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands a batch to the device.
+    /// Hands a batch to the device, without a journal.
     ///
     /// # Errors
     /// The batch comes back if the device takes none any more.
     pub fn deliver(&self, batch: Batch) -> Result<(), Box<Refusal>> {
         let refuse = |batch, fate| Err(Box::new(Refusal { batch, fate }));
-        match &mut *self.inbox() {
+        match &mut self.door().inbox {
             Inbox::Starting(waiting) => {
                 waiting.push(batch);
                 Ok(())
@@ -177,7 +178,7 @@ impl DeviceEntry {
 
     /// Where the device is in its life.
     pub fn state(&self) -> DeviceState {
-        match &*self.inbox() {
+        match &self.door().inbox {
             Inbox::Starting(_) => DeviceState::Starting,
             Inbox::Running(_) => DeviceState::Running,
             Inbox::Quarantined => DeviceState::Quarantined,
@@ -187,22 +188,33 @@ impl DeviceEntry {
 
     /// The actor runs: what has waited goes first.
     pub(super) fn started(&self, actor: ActorRef<DeviceMessage>) {
-        let mut inbox = self.inbox();
-        if let Inbox::Starting(waiting) = &mut *inbox {
+        let mut door = self.door();
+        if let Inbox::Starting(waiting) = &mut door.inbox {
             for batch in waiting.drain(..) {
                 let _ = actor.cast(DeviceMessage::Batch(batch));
             }
         }
-        *inbox = Inbox::Running(actor);
+        door.inbox = Inbox::Running(actor);
+    }
+
+    /// Its actor is about to work on the input at `position`.
+    pub(super) fn handles(&self, position: u64) {
+        self.handling.store(position, Ordering::Relaxed);
     }
 
     /// The actor failed and will be started again.
     pub(super) fn restarting(&self) {
-        let mut inbox = self.inbox();
-        if !matches!(*inbox, Inbox::Starting(_)) {
-            *inbox = Inbox::Starting(Vec::new());
+        let mut door = self.door();
+        door.fail(self.handling.load(Ordering::Relaxed));
+        if !matches!(door.inbox, Inbox::Starting(_)) {
+            door.inbox = Inbox::Starting(Vec::new());
         }
-        drop(inbox);
+        // Nothing from the journal until it is known from where on.
+        let last = door.last;
+        if last > 0 {
+            door.fall_behind(last);
+        }
+        drop(door);
         self.restarts.fetch_add(1, Ordering::Relaxed);
         self.wake_at.store(i64::MAX, Ordering::Release);
     }
@@ -210,7 +222,14 @@ impl DeviceEntry {
     /// The device is left alone from now on.
     pub(super) fn quarantine(&self) {
         self.wake_at.store(i64::MAX, Ordering::Release);
-        let before = std::mem::replace(&mut *self.inbox(), Inbox::Quarantined);
+        let mut door = self.door();
+        let at = self.handling.load(Ordering::Relaxed);
+        if at > 0 {
+            // What it had before has met its fate; the rest is given up by whoever fetches it.
+            door.go_back_to(at - 1);
+        }
+        let before = std::mem::replace(&mut door.inbox, Inbox::Quarantined);
+        drop(door);
         if let Inbox::Starting(waiting) = before {
             for batch in waiting {
                 batch.permit.settle_all(ReadingFate::RejectedQuarantined);
@@ -220,7 +239,7 @@ impl DeviceEntry {
 
     /// No more batches; the running actor, if there is one, is the caller's to stop.
     pub(super) fn stop(&self) -> Option<ActorRef<DeviceMessage>> {
-        match std::mem::replace(&mut *self.inbox(), Inbox::Stopped) {
+        match std::mem::replace(&mut self.door().inbox, Inbox::Stopped) {
             Inbox::Running(actor) => Some(actor),
             Inbox::Starting(waiting) => {
                 for batch in waiting {
@@ -232,15 +251,30 @@ impl DeviceEntry {
         }
     }
 
-    /// Sends a timer if the device asked for one by `now`.
-    pub(super) fn wake(&self, now: Timestamp) {
+    /// Whether the device asked for a timer by `now`; it is asked once.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
         if self.wake_at.load(Ordering::Acquire) > now.0 {
-            return;
+            return false;
         }
         // The actor sets the next one when it has handled this one.
         self.wake_at.store(i64::MAX, Ordering::Release);
-        if let Inbox::Running(actor) = &*self.inbox() {
-            let _ = actor.cast(DeviceMessage::Timer);
+        true
+    }
+
+    /// The timer could not be had now.
+    pub(super) fn is_due_again(&self, now: Timestamp) {
+        self.wake_at.store(now.0, Ordering::Release);
+    }
+
+    /// Sends a timer, without a journal.
+    pub(super) fn wake(&self, now: Timestamp) {
+        self.send(DeviceMessage::Timer { position: 0, now });
+    }
+
+    /// Sends a message that needs no permit, if the actor runs.
+    pub(super) fn send(&self, message: DeviceMessage) {
+        if let Inbox::Running(actor) = &self.door().inbox {
+            let _ = actor.cast(message);
         }
     }
 
@@ -272,6 +306,37 @@ impl DeviceEntry {
             };
             counter.fetch_add(n, Ordering::Relaxed);
         }
+    }
+
+    /// Readings from the journal met these fates, and the books say so.
+    pub(super) fn settled(&self, source: &Arc<str>, tally: &Tally) {
+        self.lock_settled().add(source, tally);
+    }
+
+    /// Readings from the journal met the same fate, and the books say so.
+    pub(super) fn settled_all(&self, source: &Arc<str>, fate: ReadingFate, n: u64) {
+        self.lock_settled().count(source, fate, n);
+    }
+
+    /// What became of its readings from the journal, as it is in the books.
+    pub(super) fn tallies(&self) -> Tallies {
+        self.lock_settled().clone()
+    }
+
+    /// The device starts from where its readings had met no other fates than `tallies`: the books take the others
+    /// back, since the journal brings those readings again.
+    pub(super) fn unsettle(&self, tallies: &Tallies, ledger: &Ledger) {
+        let settled = std::mem::replace(&mut *self.lock_settled(), tallies.clone());
+        for (source, fate, n) in settled.iter() {
+            let back = n.saturating_sub(tallies.get(source, fate));
+            if let Some(book) = ledger.book(source).filter(|_| back > 0) {
+                book.enter(|book| book.unsettle_readings(fate, back));
+            }
+        }
+    }
+
+    fn lock_settled(&self) -> MutexGuard<'_, Tallies> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn show(&self, status: Status) {
@@ -337,8 +402,37 @@ impl DeviceEntry {
         self.restarts.load(Ordering::Relaxed)
     }
 
-    fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn door(&self) -> MutexGuard<'_, Door> {
+        self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A channel beyond those that the class lists.
+fn unlisted_channel(
+    rules: &UnlistedConfig,
+    name: String,
+    unit: Option<String>,
+) -> Arc<ChannelConfig> {
+    Arc::new(ChannelConfig {
+        name,
+        unit: unit.or_else(|| rules.channel.unit.clone()),
+        ..rules.channel.clone()
+    })
+}
+
+impl DeviceNames for DeviceEntry {
+    fn device(&self) -> &str {
+        &self.name
+    }
+
+    fn channel(&self, index: ChannelIndex, with: &mut dyn FnMut(&str, Option<&str>)) {
+        let listed = &self.class.config.channels;
+        let index = usize::from(index);
+        if let Some(channel) = listed.get(index) {
+            with(&channel.name, channel.unit.as_deref());
+        } else if let Some(channel) = self.lock_unlisted().get(index - listed.len()) {
+            with(&channel.name, channel.unit.as_deref());
+        }
     }
 }
 

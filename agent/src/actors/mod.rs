@@ -12,14 +12,26 @@
 //! with the batch in hand or in its mailbox) settles itself as a counted loss.
 
 mod admission;
+mod bell;
+mod catch_up;
 mod device;
+mod door;
 mod entry;
+mod feed;
 mod fleet;
+mod progress;
+mod retention;
+mod supervisor;
 
 pub use admission::{Gate, Permit};
+pub use catch_up::CatchUp;
 pub use device::{Batch, DeviceMessage};
-pub use entry::{DeviceEntry, DeviceState, Liveness, Refusal};
-pub use fleet::{ClassRuntime, Fleet, FleetActor, FleetArguments, FleetMessage, Resolution};
+pub use door::{DeviceState, Refusal};
+pub use entry::{DeviceEntry, Liveness};
+pub use feed::Feed;
+pub use fleet::{ClassRuntime, Fleet, Resolution};
+pub use retention::keep_journal_short;
+pub use supervisor::{FleetActor, FleetArguments, FleetMessage};
 
 #[cfg(test)]
 mod tests;

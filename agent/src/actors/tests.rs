@@ -36,13 +36,15 @@ fn world() -> World {
         Arc::new(DeviceEntry::new(
             name.into(),
             Arc::clone(&class),
+            0,
             PER_DEVICE,
+            None,
         ))
     };
     World {
         gate: Arc::new(Gate::new(GLOBAL)),
         devices: ["a", "b", "c"].map(device).into(),
-        book: Arc::clone(&Ledger::new(["s"]).books()[0]),
+        book: Arc::clone(&Ledger::new([("s", false)]).books()[0]),
     }
 }
 
@@ -91,9 +93,11 @@ fn a_quarantined_device_takes_nothing() {
     world.devices[0].quarantine();
     let (permit, _) = world.request(0, 3);
     let batch = Batch {
+        position: 0,
+        orphans: 0,
         readings: Vec::new(),
         admitted: crate::clock::now(),
-        arrived: std::time::Instant::now(),
+        arrived: None,
         permit,
     };
     let refusal = world.devices[0].deliver(batch).unwrap_err();

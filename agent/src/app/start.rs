@@ -14,15 +14,17 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
+use super::journal::Opened;
 use super::status::StatusReport;
 use super::supervisor::{Children, Supervisor};
 use super::view::{self, AgentView};
 use crate::actors::{ClassRuntime, Fleet, FleetActor, FleetArguments, FleetMessage};
 use crate::books::Ledger;
 use crate::clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Durability};
 use crate::error::chain;
 use crate::ingest::{Assets, SourceArguments, Surroundings};
+use crate::journal::{self, JournalHandle};
 use crate::link::LinkStatus;
 use crate::models::{self, ModelError};
 use crate::ops::{self, Metrics, Phase};
@@ -32,6 +34,8 @@ use crate::uplink::UplinkArguments;
 
 /// Requests that wait for the store at most.
 const STORE_CHANNEL: usize = 1024;
+/// How old the stored books may be, where the journal has what they count.
+const BOOKS_INTERVAL: Duration = Duration::from_secs(10);
 /// Pause before a failed device is started for the first time again.
 const FIRST_PAUSE: Span = Span::from_millis(100);
 
@@ -51,6 +55,15 @@ pub enum StartError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The journal.
+    #[error("cannot open the journal")]
+    Journal(#[from] journal::OpenError),
+    /// The journal's contents.
+    #[error("cannot read the journal")]
+    ReadJournal(#[from] eyot_journal::FileError),
+    /// No thread.
+    #[error("cannot start a thread to catch up")]
+    Spawn(#[source] std::io::Error),
     /// A model does not fit its class.
     #[error("class {class}")]
     Model {
@@ -74,6 +87,7 @@ pub struct Builder {
     config: Config,
     scorers: HashMap<String, Arc<dyn Scorer>>,
     slow_commit: Option<Duration>,
+    slow_sync: Option<Duration>,
 }
 
 impl Builder {
@@ -83,6 +97,7 @@ impl Builder {
             config,
             scorers: HashMap::new(),
             slow_commit: None,
+            slow_sync: None,
         }
     }
 
@@ -100,6 +115,13 @@ impl Builder {
         self
     }
 
+    /// Makes every sync of the journal take this much longer.
+    #[must_use]
+    pub fn slow_sync(mut self, by: Duration) -> Self {
+        self.slow_sync = Some(by);
+        self
+    }
+
     /// Starts everything.
     pub async fn start(mut self) -> Result<Agent, StartError> {
         let mut faults = Vec::new();
@@ -111,14 +133,29 @@ impl Builder {
         };
         let http = listener.as_ref().and_then(|l| l.local_addr().ok());
 
-        let ledger = Ledger::new(config.sources.iter().map(|source| source.name.as_str()));
-        let store = open_store(&config, &ledger, self.slow_commit, &mut faults).await?;
+        let sources = config.sources.iter();
+        let ledger = Ledger::new(sources.map(|source| (source.name.as_str(), source.journaled)));
+        let mut store = open_store(&config, &ledger, self.slow_commit, &mut faults).await?;
         let metrics = Arc::new(Metrics::default());
-        let fleet_actor = start_fleet(&config, &fleet, &store, &metrics).await?;
+        let stop = CancellationToken::new();
+        let journal =
+            Opened::open(&config, self.slow_sync, &mut store, &ledger, &mut faults).await?;
+        let handle = journal.as_ref().map(|journal| journal.handle.clone());
+        let fleet_actor =
+            start_fleet(&config, &fleet, &store, &ledger, handle.clone(), &metrics).await?;
+        let journal = if let Some(journal) = journal {
+            let parts = (&fleet, &fleet_actor, &ledger, &store.handle, &stop);
+            Some(journal.resume(parts).await?)
+        } else {
+            fleet.knows(std::mem::take(&mut store.devices));
+            None
+        };
         let around = Surroundings {
             fleet: Arc::clone(&fleet),
             fleet_actor: fleet_actor.clone(),
             store: store.handle.clone(),
+            journal: handle,
+            dead_letter_bytes: config.limits.dead_letter_bytes,
             assets: Arc::new(Assets::new(&config.assets)),
         };
         let models: Vec<_> = models(&fleet).collect();
@@ -138,6 +175,7 @@ impl Builder {
         children.uplink = config.uplink.as_ref().map(|uplink| UplinkArguments {
             uplink: uplink.clone(),
             agent: config.agent.name.as_str().into(),
+            dead_letter_bytes: config.limits.dead_letter_bytes,
             store: around.store.clone(),
             metrics: Arc::clone(&metrics),
             status: uplink_status.unwrap_or_default(),
@@ -148,7 +186,6 @@ impl Builder {
                 models.into_iter(),
             )),
         });
-        let stop = CancellationToken::new();
         let follow = view::follow_store(Arc::clone(&view), store.handle.clone(), stop.clone());
         tokio::spawn(follow);
         if let Some(listener) = listener {
@@ -169,6 +206,7 @@ impl Builder {
             has_uplink: config.uplink.is_some(),
             store: store.handle,
             store_thread: store.thread,
+            journal,
             fleet_actor,
             supervisor,
             ledger,
@@ -245,7 +283,11 @@ async fn open_store(
         commit_interval: config.store.commit_interval,
         max_records: config.store.max_records,
         dead_letters: config.limits.dead_letters,
-        dead_letter_bytes: config.limits.dead_letter_bytes,
+        books_interval: if config.journal.durability > Durability::Memory {
+            BOOKS_INTERVAL
+        } else {
+            Duration::ZERO
+        },
         channel: STORE_CHANNEL,
         clock: clock::now,
         books: Arc::new(ledger.clone()),
@@ -254,13 +296,9 @@ async fn open_store(
     let mut store = tokio::task::spawn_blocking(|| Store::open(options))
         .await
         .map_err(|_| StoreError::Panicked)??;
-    for book in ledger.books() {
-        if let Some(stored) = store.books.remove(book.source()) {
-            book.enter(|live| *live = stored);
-        }
-    }
+    ledger.restore(std::mem::take(&mut store.books), &store.devices);
     if store.unclean_stop {
-        tracing::warn!("the last run ended without an orderly stop; windows open then are lost");
+        tracing::warn!("the last run ended without an orderly stop");
     }
     if let Some(path) = &store.set_aside {
         faults.push(format!(
@@ -279,6 +317,8 @@ async fn start_fleet(
     config: &Config,
     fleet: &Arc<Fleet>,
     store: &Store,
+    ledger: &Ledger,
+    journal: Option<JournalHandle>,
     metrics: &Arc<Metrics>,
 ) -> Result<ActorRef<FleetMessage>, StartError> {
     let arguments = FleetArguments {
@@ -288,6 +328,8 @@ async fn start_fleet(
             window: span(config.limits.restart_window),
             first_pause: FIRST_PAUSE,
         },
+        ledger: ledger.clone(),
+        journal,
         store: store.handle.clone(),
         metrics: Arc::clone(metrics),
         encoder: Encoder::new(&config.agent.name, &store.identity),

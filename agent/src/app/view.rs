@@ -112,7 +112,7 @@ impl View for AgentView {
                 .iter()
                 .zip(&self.sources)
                 .map(|(book, source)| SourceView {
-                    name: book.source().to_owned(),
+                    name: book.source().to_string(),
                     link: link(source),
                     book: book.snapshot(),
                 })

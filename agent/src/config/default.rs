@@ -4,8 +4,8 @@ use eyot_pipeline::feature::Feature;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, MapDeserializer};
 
-use super::MqttVersion;
 use super::raw::{Period, Size};
+use super::{Durability, MqttVersion};
 
 /// A function for each default, since that is what serde asks for.
 macro_rules! defaults {
@@ -28,6 +28,11 @@ defaults! {
     dead_letters: usize = 10_000_usize;
     dead_letter_bytes: usize = 4_096_usize;
 
+    // [journal]
+    durability: Durability = Durability::Process;
+    journal_max_bytes: Size = "256MiB";
+    journal_max_wait: Period = "5ms";
+
     // [store]
     commit_interval: Period = "100ms";
     max_records: u64 = 1_000_000_u64;
@@ -37,6 +42,7 @@ defaults! {
     keep_alive: Period = "30s";
     session_expiry: Period = "1h";
     receive_maximum: u16 = 1_000_u16;
+    broker_in_flight: u16 = 20_u16;
     publish_every: Period = "30s";
     topic_prefix: String = "eyot";
     in_flight: u16 = 64_u16;

@@ -45,6 +45,8 @@ pub struct Config {
     pub agent: Agent,
     /// `[limits]`
     pub limits: Limits,
+    /// `[journal]`
+    pub journal: Journal,
     /// `[store]`
     pub store: Store,
     /// `[[source]]`
@@ -174,6 +176,31 @@ pub struct Limits {
     pub dead_letter_bytes: usize,
 }
 
+/// The journal.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    /// What an acknowledged reading survives.
+    pub durability: Durability,
+    /// Bytes of all segments together.
+    pub max_bytes: u64,
+    /// Longest wait of a commit for company.
+    pub max_wait: Duration,
+}
+
+/// What an acknowledged reading survives.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// Nothing: there is no journal.
+    Memory,
+    /// The end of the process, at any instant.
+    Process,
+    /// The loss of power as well.
+    Power,
+}
+
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -192,12 +219,37 @@ pub struct Source {
     pub broker: Broker,
     /// Unacknowledged messages the broker may have under way (MQTT 5 Receive Maximum).
     pub receive_maximum: u16,
+    /// With 3.1.1, how many the broker has under way by its own configuration.
+    pub broker_in_flight: u16,
+    /// Messages a second that are to be expected.
+    pub rate: Option<f64>,
+    /// Whether its readings go through the journal.
+    pub journaled: bool,
     /// What its messages mean.
     pub mapping: Mapping,
     /// Whether a Sparkplug node may be asked for its birth certificate.
     pub rebirth: bool,
     /// What it publishes again and again.
     pub publish: Vec<Publish>,
+}
+
+impl Source {
+    /// Unacknowledged messages that the broker may have under way.
+    pub fn window(&self) -> u16 {
+        match self.broker.version {
+            MqttVersion::V3 => self.broker_in_flight,
+            MqttVersion::V5 => self.receive_maximum,
+        }
+    }
+
+    /// Messages a second that the broker sends at most if every commit waits as long as it may; `None` if nothing
+    /// waits.
+    pub fn ceiling(&self, journal: &Journal) -> Option<f64> {
+        let waits = self.journaled
+            && journal.durability > Durability::Memory
+            && !journal.max_wait.is_zero();
+        waits.then(|| f64::from(self.window()) / journal.max_wait.as_secs_f64())
+    }
 }
 
 /// Something to publish again and again.

@@ -1,10 +1,11 @@
 //! From messages to devices: bytes to readings, readings to batches.
 //!
 //! An [`Ingest`] belongs to one source. Messages of a burst are decoded and staged device by device;
-//! [`Ingest::flush`] admits what is staged and hands each device one batch. This is where the journal
-//! will stand: between staging and admission, and before the acknowledgement.
+//! [`Ingest::flush`] hands the burst to the journal, which acknowledges it and gives each device one batch
+//! once it is committed. A source without a journal gives them out at once.
 
 mod assets;
+mod burst;
 mod collect;
 mod names;
 mod source;
@@ -12,21 +13,24 @@ mod subscription;
 mod unmapped;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use eyot_decode::Decoder;
-use eyot_pipeline::ledger::{MessageFate, ReadingFate, SourceBook};
+use eyot_journal::admission;
+use eyot_pipeline::ledger::{MessageFate, ReadingFate};
 use eyot_pipeline::{Reading, Timestamp};
 use ractor::ActorRef;
 
 pub use self::assets::Assets;
+use self::burst::{Burst, Parts, Stage};
 pub(crate) use self::collect::{Collect, Nowhere, World};
 use self::names::Names;
 pub use self::source::{SourceActor, SourceArguments, SourceMessage};
 use self::unmapped::Unmapped;
-use crate::actors::{Batch, DeviceEntry, Fleet, FleetMessage, Permit};
+use crate::actors::{DeviceEntry, Fleet, FleetMessage};
 use crate::books::Book;
 use crate::config;
+use crate::journal::JournalHandle;
+use crate::mqtt::{AckToken, Acker};
 use crate::store::{DeadLetter, StoreHandle};
 
 /// What a source needs from the rest of the agent.
@@ -36,8 +40,12 @@ pub struct Surroundings {
     pub fleet: Arc<Fleet>,
     /// Their supervisor.
     pub fleet_actor: ActorRef<FleetMessage>,
-    /// For dead letters.
+    /// For subscriptions.
     pub store: StoreHandle,
+    /// Where bursts go of sources that are journaled.
+    pub journal: Option<JournalHandle>,
+    /// Bytes kept of a dead letter's payload.
+    pub dead_letter_bytes: usize,
     /// Which channels belong together.
     pub assets: Arc<Assets>,
 }
@@ -51,6 +59,8 @@ pub struct Message<'m> {
     pub payload: &'m [u8],
     /// Whether the broker replays it.
     pub retained: bool,
+    /// What it is acknowledged by, if it wants to be.
+    pub ack: Option<AckToken>,
 }
 
 /// Something that a decoder wants to be published.
@@ -60,47 +70,20 @@ pub(crate) struct Request {
     pub(crate) payload: Vec<u8>,
 }
 
-/// Readings of one device waiting for the end of the burst.
-struct Stage {
-    entry: Arc<DeviceEntry>,
-    readings: Vec<Reading>,
-}
-
 /// One source's way in.
 pub struct Ingest {
     decoder: Decoder,
     names: Names,
     book: Arc<Book>,
     around: Surroundings,
-    /// One for each device heard in this burst, in the order of hearing.
-    stages: Vec<Stage>,
-    entries: Entries,
+    /// Where bursts go; `None`: straight to the devices.
+    journal: Option<JournalHandle>,
+    acker: Option<Acker>,
+    /// What has come of this burst.
+    parts: Parts,
+    acks: Vec<AckToken>,
     unmapped: Unmapped,
     requests: Vec<Request>,
-}
-
-/// What the messages of a burst came to, to be entered in the books at once.
-#[derive(Default)]
-struct Entries {
-    messages: [u64; MessageFate::COUNT],
-    readings: u64,
-    settled: [u64; ReadingFate::COUNT],
-    unmapped: u64,
-}
-
-impl Entries {
-    fn write(&mut self, book: &mut SourceBook) {
-        for (fate, n) in MessageFate::ALL.iter().zip(self.messages) {
-            book.receive_messages(n);
-            book.settle_messages(*fate, n);
-        }
-        book.receive_readings(self.readings);
-        for (fate, n) in ReadingFate::ALL.iter().zip(self.settled) {
-            book.settle_readings(*fate, n);
-        }
-        book.unmapped_fields += self.unmapped;
-        *self = Self::default();
-    }
 }
 
 impl Ingest {
@@ -108,14 +91,21 @@ impl Ingest {
     ///
     /// # Panics
     /// If the source's mapping has faults, which a checked configuration has not.
-    pub fn new(source: &config::Source, book: Arc<Book>, around: Surroundings) -> Self {
+    pub fn new(
+        source: &config::Source,
+        book: Arc<Book>,
+        around: Surroundings,
+        acker: Option<Acker>,
+    ) -> Self {
         let mut decoder = source.mapping.decoder().expect("a checked mapping");
         decoder.report_unmapped(true);
         Self {
             decoder,
             names: Names::default(),
-            stages: Vec::new(),
-            entries: Entries::default(),
+            journal: around.journal.clone().filter(|_| source.journaled),
+            acker,
+            parts: Parts::default(),
+            acks: Vec::new(),
             unmapped: Unmapped::new(&source.name),
             requests: Vec::new(),
             book,
@@ -126,13 +116,15 @@ impl Ingest {
     /// Decodes a message that arrived at `now` and stages its readings.
     pub fn message(&mut self, message: Message<'_>, now: Timestamp) {
         let fate = self.decode(message, now);
-        self.entries.messages[fate as usize] += 1;
+        self.parts.came_to.receive_messages(1);
+        self.parts.came_to.settle_messages(fate, 1);
+        self.acks.extend(message.ack);
     }
 
     fn decode(&mut self, message: Message<'_>, now: Timestamp) -> MessageFate {
         let Ok(topic) = std::str::from_utf8(message.topic) else {
             let detail = "the topic is not UTF-8".to_owned();
-            return self.dead_letter(message, MessageFate::DeadLetteredTopic, detail);
+            return self.dead_letter(message, now, MessageFate::DeadLetteredTopic, detail);
         };
         let whole = eyot_decode::Message {
             topic,
@@ -146,8 +138,7 @@ impl Ingest {
                 now,
                 around: &self.around,
                 names: &mut self.names,
-                stages: &mut self.stages,
-                entries: &mut self.entries,
+                parts: &mut self.parts,
                 unmapped: &mut self.unmapped,
                 requests: &mut self.requests,
             },
@@ -160,24 +151,29 @@ impl Ingest {
             Err(error) => {
                 let rule = result.rule.map_or("", |rule| self.decoder.rule_name(rule));
                 let detail = format!("rule {rule}: {error}");
-                self.dead_letter(message, MessageFate::DeadLetteredPayload, detail)
+                self.dead_letter(message, now, MessageFate::DeadLetteredPayload, detail)
             }
         }
     }
 
-    fn dead_letter(&self, message: Message<'_>, fate: MessageFate, detail: String) -> MessageFate {
-        let letter = DeadLetter {
-            source: self.book.source().to_owned(),
+    fn dead_letter(
+        &mut self,
+        message: Message<'_>,
+        now: Timestamp,
+        fate: MessageFate,
+        detail: String,
+    ) -> MessageFate {
+        let kept = message.payload.len().min(self.around.dead_letter_bytes);
+        self.parts.letters.push(DeadLetter {
+            at: now,
+            source: self.book.source().to_string(),
             topic: String::from_utf8_lossy(message.topic).into_owned(),
-            reason: fate.reason(),
+            reason: fate.reason().into(),
             detail,
-            payload: message.payload.to_vec(),
-        };
-        // Without waiting: a flood of rubbish must not stop the readings behind it.
-        match self.around.store.try_dead_letter(letter) {
-            Ok(()) => fate,
-            Err(_) => MessageFate::DroppedStoreFull,
-        }
+            payload: message.payload[..kept].to_vec(),
+            payload_len: message.payload.len(),
+        });
+        fate
     }
 
     /// What the decoder has asked for since this was last called.
@@ -190,35 +186,23 @@ impl Ingest {
         self.decoder.subscriptions()
     }
 
-    /// Ends the burst: enters it in the books, admits what is staged and sends it off.
-    pub fn flush(&mut self, now: Timestamp) {
-        self.book.enter(|book| self.entries.write(book));
-        let arrived = Instant::now();
-        for stage in self.stages.drain(..) {
-            let Stage {
-                entry,
-                mut readings,
-            } = stage;
-            let admission =
-                Permit::request(&self.around.fleet.gate, &entry, &self.book, readings.len());
-            let permit = admission.permit;
-            if let Some(fate) = admission.refused {
-                let refused = (readings.len() - permit.readings()) as u64;
-                self.book.enter(|book| book.settle_readings(fate, refused));
-                readings.truncate(permit.readings());
-            }
-            if readings.is_empty() {
-                continue;
-            }
-            let batch = Batch {
-                readings,
-                admitted: now,
-                arrived,
-                permit,
-            };
-            if let Err(refusal) = entry.deliver(batch) {
-                refusal.batch.permit.settle_all(refusal.fate);
-            }
+    /// Ends the burst. Waits only for room in the journal's channel: that is the back-pressure of a slow disk, and the
+    /// broker has what is not read meanwhile.
+    pub async fn flush(&mut self, now: Timestamp) {
+        if self.parts.is_empty() {
+            return;
+        }
+        let burst = Burst::new(
+            &self.book,
+            &self.around.fleet,
+            admission(now),
+            std::mem::take(&mut self.parts),
+            std::mem::take(&mut self.acks),
+            self.acker.clone(),
+        );
+        match &self.journal {
+            Some(journal) => journal.append(burst).await,
+            None => burst.deliver(),
         }
     }
 }
@@ -228,8 +212,7 @@ struct Live<'i> {
     now: Timestamp,
     around: &'i Surroundings,
     names: &'i mut Names,
-    stages: &'i mut Vec<Stage>,
-    entries: &'i mut Entries,
+    parts: &'i mut Parts,
     unmapped: &'i mut Unmapped,
     requests: &'i mut Vec<Request>,
 }
@@ -245,7 +228,7 @@ impl World for Live<'_> {
     }
 
     fn receive(&mut self, n: u64) {
-        self.entries.readings += n;
+        self.parts.came_to.receive_readings(n);
     }
 
     fn stage(&mut self, place: usize, time: Timestamp, value: f64, unit: &str) -> bool {
@@ -256,7 +239,7 @@ impl World for Live<'_> {
             return false;
         };
         let channel = slot.channel;
-        staged(self.stages, &slot.entry).push(Reading {
+        staged(&mut self.parts.stages, &slot.entry).push(Reading {
             time,
             value,
             channel,
@@ -265,11 +248,11 @@ impl World for Live<'_> {
     }
 
     fn settle(&mut self, fate: ReadingFate, n: u64) {
-        self.entries.settled[fate as usize] += n;
+        self.parts.came_to.settle_readings(fate, n);
     }
 
     fn unmapped(&mut self, path: &str) {
-        self.entries.unmapped += 1;
+        self.parts.came_to.unmapped_fields += 1;
         self.unmapped.found(path);
     }
 

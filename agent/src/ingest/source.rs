@@ -14,6 +14,7 @@ use crate::books::Book;
 use crate::clock;
 use crate::config;
 use crate::error::chain;
+use crate::journal::JournalHandle;
 use crate::link::LinkStatus;
 use crate::mqtt::{self, Client, Event, EventLoop, MqttError, QoS};
 
@@ -48,6 +49,7 @@ pub struct SourceActor;
 /// The actor's state.
 pub struct SourceState {
     client: Client,
+    journal: Option<JournalHandle>,
     polling: JoinHandle<()>,
 }
 
@@ -61,11 +63,20 @@ impl Actor for SourceActor {
         myself: ActorRef<SourceMessage>,
         args: SourceArguments,
     ) -> Result<SourceState, ActorProcessingErr> {
-        let options =
-            mqtt::Options::subscriber(args.source.broker.clone(), args.source.receive_maximum);
+        let (broker, window) = (args.source.broker.clone(), args.source.receive_maximum);
+        let options = if args.source.journaled {
+            mqtt::Options::journaled_subscriber(broker, window)
+        } else {
+            mqtt::Options::subscriber(broker, window)
+        };
         let (client, events) = mqtt::connect(&options)?;
+        let journal = args.around.journal.clone();
         let polling = tokio::spawn(poll(myself, args, client.clone(), events));
-        Ok(SourceState { client, polling })
+        Ok(SourceState {
+            client,
+            journal,
+            polling,
+        })
     }
 
     async fn handle(
@@ -83,6 +94,10 @@ impl Actor for SourceActor {
         _: ActorRef<SourceMessage>,
         state: &mut SourceState,
     ) -> Result<(), ActorProcessingErr> {
+        // What has been read is acknowledged first, or the broker would send it again.
+        if let Some(journal) = &state.journal {
+            let _ = timeout(FAREWELL, journal.barrier()).await;
+        }
         // The broker keeps the session and what it has not been able to deliver.
         let _ = state.client.disconnect().await;
         if timeout(FAREWELL, &mut state.polling).await.is_err() {
@@ -106,7 +121,7 @@ async fn poll(
         status,
     } = args;
     let store = around.store.clone();
-    let mut ingest = Ingest::new(&source, book, around);
+    let mut ingest = Ingest::new(&source, book, around, client.acker());
     let publishing = PublishTasks::start(&source, &client, &status);
     let mut subscribing: Option<JoinHandle<()>> = None;
     let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
@@ -122,6 +137,7 @@ async fn poll(
                                 topic: &publish.topic,
                                 payload: &publish.payload,
                                 retained: publish.retain,
+                                ack: publish.ack,
                             };
                             ingest.message(message, now);
                         }
@@ -147,7 +163,7 @@ async fn poll(
                     }
                     next = events.buffered();
                 }
-                ingest.flush(now);
+                ingest.flush(now).await;
                 for request in ingest.requests() {
                     publishing.request(&source, &client, request);
                 }

@@ -4,8 +4,8 @@ use eyot_pipeline::ledger::Lane;
 use eyot_pipeline::time::Timestamp;
 use tokio::sync::oneshot;
 
-use super::message::{Arrival, Intake, OpenDevice};
-use super::{Commit, DeviceRow};
+use super::message::{Intake, OpenDevice};
+use super::{Commit, DeadLetter, DeviceRow};
 
 /// Rows that a transaction adds or removes, roughly: bounds how long it takes.
 const MAX_ROWS: usize = 256;
@@ -14,7 +14,7 @@ const MAX_ROWS: usize = 256;
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) commits: Vec<Commit>,
-    pub(super) letters: Vec<Arrival>,
+    pub(super) letters: Vec<DeadLetter>,
     pub(super) opens: Vec<OpenDevice>,
     pub(super) removals: Removals,
     flushes: Vec<oneshot::Sender<()>>,
@@ -50,12 +50,12 @@ impl Batch {
     pub(super) fn push(&mut self, message: Intake) {
         match message {
             Intake::Commit(commit) => {
-                self.rows += commit.records.len().max(1);
+                self.rows += commit.records.len().max(1) + usize::from(commit.checkpoint.is_some());
                 self.commits.push(commit);
             }
-            Intake::DeadLetter(arrival) => {
+            Intake::DeadLetter(letter) => {
                 self.rows += 1;
-                self.letters.push(arrival);
+                self.letters.push(letter);
             }
             Intake::OpenDevice(open) => {
                 self.rows += 1;
@@ -76,7 +76,12 @@ impl Batch {
 
     /// Whether someone waits for it.
     pub(super) fn is_urgent(&self) -> bool {
-        !self.opens.is_empty() || !self.flushes.is_empty()
+        !self.opens.is_empty() || self.is_awaited()
+    }
+
+    /// Whether someone waits for everything before it to be durable.
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.flushes.is_empty()
     }
 
     /// It is durable: tells everyone. `devices` answers `opens`, in order.

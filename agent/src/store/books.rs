@@ -3,25 +3,33 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use eyot_pipeline::ledger::{MessageFate, ReadingFate, SourceBook};
+use eyot_pipeline::ledger::{MessageFate, ReadingFate};
 use rusqlite::Connection;
+
+use super::schema::{self, key};
+use super::{SourceState, dead_letters};
 
 /// Where the store gets the live books from.
 pub trait Books: Send + Sync {
-    /// Every source's books by its name, each balanced in itself. Called on the store's thread
-    /// before every commit, so it must be quick.
-    fn snapshot(&self) -> Vec<(String, SourceBook)>;
+    /// What each source has to store by now, each balanced in itself. Dead letters are handed over: they are
+    /// the store's from here on. Called on the store's thread, so it must be quick.
+    fn take(&self) -> Vec<(String, SourceState)>;
 }
 
 /// The live books, and what is stored of them.
 pub(super) struct Ledger {
     live: Arc<dyn Books>,
-    stored: HashMap<String, SourceBook>,
+    stored: HashMap<String, SourceState>,
+    /// Taken over and not stored yet: what failed to be is tried again.
+    pending: HashMap<String, SourceState>,
 }
+
+/// Dead letters kept in memory while the disk takes none.
+const PENDING_LETTERS: usize = 1_000;
 
 impl Ledger {
     pub(super) fn load(db: &Connection, live: Arc<dyn Books>) -> rusqlite::Result<Self> {
-        let mut stored: HashMap<String, SourceBook> = HashMap::new();
+        let mut stored: HashMap<String, SourceState> = HashMap::new();
         let mut statement = db.prepare("SELECT source, side, term, reason, n FROM ledger")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -31,49 +39,71 @@ impl Ledger {
                 tracing::warn!(?entry, n, "unknown entry in the stored books is ignored");
             }
         }
-        Ok(Self { live, stored })
+        Ok(Self {
+            live,
+            stored,
+            pending: HashMap::new(),
+        })
     }
 
-    /// The books to start with: nothing is in flight any more, however the last run ended.
-    pub(super) fn after_stop(&self) -> HashMap<String, SourceBook> {
-        let mut books = self.stored.clone();
-        books.values_mut().for_each(SourceBook::close_unclean_stop);
-        books
+    /// The books as they were stored last.
+    pub(super) fn stored(&self) -> HashMap<String, SourceState> {
+        self.stored.clone()
     }
 
-    /// The live books that differ from what is stored.
-    pub(super) fn changes(&self) -> Vec<(String, SourceBook)> {
-        let mut live = self.live.snapshot();
-        live.retain(|(source, book)| self.stored.get(source) != Some(book));
-        live
+    /// Takes over what there is to store. Returns whether there is anything.
+    pub(super) fn gather(&mut self) -> bool {
+        for (source, mut state) in self.live.take() {
+            let known = self.pending.get(&source).or(self.stored.get(&source));
+            let unchanged = known
+                .is_some_and(|known| known.book == state.book && known.position == state.position);
+            if unchanged && state.letters.is_empty() && state.letters_evicted == 0 {
+                continue;
+            }
+            if let Some(before) = self.pending.remove(&source) {
+                let mut letters = before.letters;
+                letters.append(&mut state.letters);
+                let excess = letters.len().saturating_sub(PENDING_LETTERS);
+                letters.drain(..excess);
+                state.letters = letters;
+                state.letters_evicted += before.letters_evicted + excess as u64;
+            }
+            self.pending.insert(source, state);
+        }
+        !self.pending.is_empty()
     }
 
-    /// Writes those entries of `changes` that differ from what is stored.
-    pub(super) fn save(
-        &self,
-        db: &Connection,
-        changes: &[(String, SourceBook)],
-    ) -> rusqlite::Result<()> {
+    /// Writes what was gathered: those entries of the books that differ from what is stored, and the dead
+    /// letters, of which `letters` may stay.
+    pub(super) fn save(&self, db: &Connection, letters: usize) -> rusqlite::Result<()> {
         let mut upsert = db.prepare_cached(
             "INSERT OR REPLACE INTO ledger (source, side, term, reason, n)
              VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
-        let none = SourceBook::default();
-        for (source, book) in changes {
+        let none = SourceState::default();
+        for (source, state) in &self.pending {
             let stored = self.stored.get(source).unwrap_or(&none);
-            for (new, old) in entries(book).zip(entries(stored)) {
+            for (new, old) in entries(state).zip(entries(stored)) {
                 if new != old {
                     let (side, term, reason, n) = new;
                     upsert.execute((source, side, term, reason, n))?;
                 }
             }
+            dead_letters::append(db, &state.letters, letters)?;
+            if state.letters_evicted > 0 {
+                schema::count_up(db, key::DEAD_LETTERS_EVICTED, state.letters_evicted)?;
+            }
         }
         Ok(())
     }
 
-    /// `changes` are committed.
-    pub(super) fn saved(&mut self, changes: Vec<(String, SourceBook)>) {
-        self.stored.extend(changes);
+    /// What was gathered is committed.
+    pub(super) fn saved(&mut self) {
+        for (source, mut state) in self.pending.drain() {
+            state.letters = Vec::new();
+            state.letters_evicted = 0;
+            self.stored.insert(source, state);
+        }
     }
 }
 
@@ -83,11 +113,14 @@ const FIELD: &str = "field";
 const RECEIVED: &str = "received";
 const IN_FLIGHT: &str = "in_flight";
 const UNMAPPED: &str = "unmapped";
+const JOURNAL: &str = "journal";
+const POSITION: &str = "position";
 
 /// The books as rows (side, term, reason, n), always in the same order.
 fn entries(
-    book: &SourceBook,
+    state: &SourceState,
 ) -> impl Iterator<Item = (&'static str, &'static str, &'static str, u64)> {
+    let book = &state.book;
     let messages = MessageFate::ALL.iter().map(|&fate| {
         (
             MESSAGE,
@@ -110,6 +143,7 @@ fn entries(
         (READING, RECEIVED, "", book.readings),
         (READING, IN_FLIGHT, "", book.readings_in_flight),
         (FIELD, UNMAPPED, "", book.unmapped_fields),
+        (JOURNAL, POSITION, "", state.position),
     ]
     .into_iter()
     .chain(messages)
@@ -117,26 +151,26 @@ fn entries(
 }
 
 /// The reverse of [`entries`], one row at a time. False if the row means nothing to this version.
-fn put_back(book: &mut SourceBook, entry: &[String; 3], n: u64) -> bool {
+fn put_back(state: &mut SourceState, entry: &[String; 3], n: u64) -> bool {
     let [side, term, reason] = entry.each_ref().map(String::as_str);
+    let book = &mut state.book;
     match (side, term) {
         (MESSAGE, RECEIVED) => book.messages = n,
         (MESSAGE, IN_FLIGHT) => book.messages_in_flight = n,
         (READING, RECEIVED) => book.readings = n,
         (READING, IN_FLIGHT) => book.readings_in_flight = n,
         (FIELD, UNMAPPED) => book.unmapped_fields = n,
+        (JOURNAL, POSITION) => state.position = n,
         (MESSAGE, _) => {
-            let fate = MessageFate::ALL
-                .iter()
-                .find(|fate| fate.term() == term && fate.reason() == reason);
-            let Some(&fate) = fate else { return false };
+            let Some(fate) = MessageFate::named(term, reason) else {
+                return false;
+            };
             book.restore_messages(fate, n);
         }
         (READING, _) => {
-            let fate = ReadingFate::ALL
-                .iter()
-                .find(|fate| fate.term() == term && fate.reason() == reason);
-            let Some(&fate) = fate else { return false };
+            let Some(fate) = ReadingFate::named(term, reason) else {
+                return false;
+            };
             book.restore_readings(fate, n);
         }
         _ => return false,

@@ -12,7 +12,7 @@ use super::books::Ledger;
 use super::identity::Identity;
 use super::outbox::Outbox;
 use super::schema::{self, MIGRATIONS, key};
-use super::{Options, StoreError};
+use super::{KnownDevice, Options, StoreError, checkpoints};
 
 /// A database ready for use, and what was read from it.
 pub(super) struct Loaded {
@@ -21,6 +21,7 @@ pub(super) struct Loaded {
     pub(super) outbox: Outbox,
     pub(super) ledger: Ledger,
     pub(super) clean_stop: bool,
+    pub(super) devices: Vec<KnownDevice>,
 }
 
 /// Holds `dir` until the file is dropped, or the process dies.
@@ -90,6 +91,7 @@ fn try_load(options: &Options, path: &Path) -> Result<Loaded, StoreError> {
         outbox: Outbox::load(&db, options.max_records).map_err(&opening)?,
         ledger: Ledger::load(&db, Arc::clone(&options.books)).map_err(&opening)?,
         clean_stop,
+        devices: checkpoints::known(&db).map_err(&opening)?,
         db,
     })
 }

@@ -3,14 +3,13 @@
 use eyot_pipeline::time::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::message::Arrival;
 use super::schema::{self, key};
-use super::{CRC, DeadLetterRow};
+use super::{CRC, DeadLetter, DeadLetterRow};
 
-/// Stores `arrivals` and lets the oldest go beyond `cap` rows. A letter like one that is there
+/// Stores `letters` and lets the oldest go beyond `cap` rows. A letter like one that is there
 /// already only counts that one up: a device that repeats itself does not push out the others.
-pub(super) fn append(db: &Connection, arrivals: &[Arrival], cap: usize) -> rusqlite::Result<()> {
-    if arrivals.is_empty() {
+pub(super) fn append(db: &Connection, letters: &[DeadLetter], cap: usize) -> rusqlite::Result<()> {
+    if letters.is_empty() {
         return Ok(());
     }
     let mut repeat = db.prepare_cached(
@@ -23,18 +22,13 @@ pub(super) fn append(db: &Connection, arrivals: &[Arrival], cap: usize) -> rusql
              (at, crc, payload_len, source, topic, reason, payload, detail, count)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1)",
     )?;
-    for Arrival {
-        at,
-        letter,
-        payload_len,
-    } in arrivals
-    {
+    for letter in letters {
         let crc = CRC.checksum(&letter.payload);
-        let (source, topic, reason) = (&letter.source, &letter.topic, letter.reason);
+        let (source, topic, reason) = (&letter.source, &letter.topic, &*letter.reason);
         let repeated = repeat.execute(params![
-            at.0,
+            letter.at.0,
             crc,
-            payload_len,
+            letter.payload_len,
             source,
             topic,
             reason,
@@ -42,9 +36,9 @@ pub(super) fn append(db: &Connection, arrivals: &[Arrival], cap: usize) -> rusql
         ])?;
         if repeated == 0 {
             insert.execute(params![
-                at.0,
+                letter.at.0,
                 crc,
-                payload_len,
+                letter.payload_len,
                 source,
                 topic,
                 reason,

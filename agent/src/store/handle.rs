@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use eyot_pipeline::ledger::Lane;
-use eyot_pipeline::time::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::boot::Loaded;
-use super::message::{Arrival, Intake, OpenDevice, Reply, Service};
+use super::message::{Intake, OpenDevice, Reply, Service};
 use super::thread::{Ports, Worker};
-use super::{Commit, DeadLetter, DeadLetterRow, DeviceRow, Options, OutRow, Stats, StoreError};
+use super::{
+    Checkpoint, Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Options, OutRow, Stats,
+    StoreError, Tallies,
+};
 
 /// Sends requests to the store. When the last handle is dropped the store stops in order, as by
 /// [`StoreThread::shutdown`].
@@ -21,8 +23,6 @@ pub struct StoreHandle {
     service: mpsc::Sender<Service>,
     changed: watch::Receiver<u64>,
     degraded: watch::Receiver<Option<String>>,
-    clock: fn() -> Timestamp,
-    dead_letter_bytes: usize,
 }
 
 /// The store's thread. Dropping this leaves it running until the last handle is dropped.
@@ -47,8 +47,6 @@ pub(super) fn start(
         service,
         changed,
         degraded,
-        clock: options.clock,
-        dead_letter_bytes: options.dead_letter_bytes,
     };
     let ports = Ports {
         intake: intake_port,
@@ -104,24 +102,36 @@ impl StoreHandle {
         self.send(Intake::Commit(commit)).await
     }
 
-    /// Keeps a message that could not be decoded; waits only for room in the channel.
-    pub async fn dead_letter(&self, letter: DeadLetter) -> Result<(), StoreError> {
-        let arrival = self.arrival(letter);
-        self.send(Intake::DeadLetter(arrival)).await
+    /// Moves a device's checkpoint on without its state machine: everything up to `position` has met the fates of
+    /// `tallies`, and nothing of it will be asked for again.
+    pub async fn move_checkpoint(
+        &self,
+        name: &str,
+        class: &str,
+        position: u64,
+        tallies: Tallies,
+        on_commit: Option<Box<dyn Committed>>,
+    ) -> Result<(), StoreError> {
+        let row = self.open_device(name, class).await?;
+        let before = row.checkpoint.unwrap_or_default();
+        let checkpoint = Checkpoint {
+            position,
+            tallies,
+            ..before
+        };
+        self.commit(Commit {
+            device: row.id,
+            position: 0,
+            records: Vec::new(),
+            checkpoint: Some(Box::new(checkpoint)),
+            on_commit,
+        })
+        .await
     }
 
-    /// The same without waiting.
-    ///
-    /// # Errors
-    /// Gives the letter back if there is no room, or the store has stopped.
-    pub fn try_dead_letter(&self, letter: DeadLetter) -> Result<(), DeadLetter> {
-        match self.intake.try_reserve() {
-            Ok(permit) => {
-                permit.send(Intake::DeadLetter(self.arrival(letter)));
-                Ok(())
-            }
-            Err(_) => Err(letter),
-        }
+    /// Keeps a message that could not be decoded; waits only for room in the channel.
+    pub async fn dead_letter(&self, letter: DeadLetter) -> Result<(), StoreError> {
+        self.send(Intake::DeadLetter(letter)).await
     }
 
     /// Resolves once everything sent before is committed.
@@ -180,6 +190,11 @@ impl StoreHandle {
         self.ask(Service::Stats).await
     }
 
+    /// Resolves once everything committed before survives the loss of power.
+    pub async fn sync(&self) -> Result<(), StoreError> {
+        self.ask(Service::Sync).await
+    }
+
     /// Remembers what the broker is asked for on behalf of a source, and returns what it was before.
     pub async fn swap_subscriptions(
         &self,
@@ -234,16 +249,5 @@ impl StoreHandle {
             .await
             .map_err(|_| StoreError::Gone)?;
         answer.await.map_err(|_| StoreError::Gone)?
-    }
-
-    fn arrival(&self, mut letter: DeadLetter) -> Arrival {
-        let payload_len = letter.payload.len();
-        letter.payload.truncate(self.dead_letter_bytes);
-        letter.payload.shrink_to_fit();
-        Arrival {
-            at: (self.clock)(),
-            letter,
-            payload_len,
-        }
     }
 }

@@ -1,18 +1,64 @@
 //! What goes in and out of the store.
 
-use eyot_pipeline::ledger::{Lane, LaneBook};
+use std::borrow::Cow;
+
+use eyot_pipeline::ledger::{Lane, LaneBook, SourceBook};
 use eyot_pipeline::time::Timestamp;
 use tokio::sync::oneshot;
 
-use super::StoreError;
+use super::{StoreError, Tallies};
 
 /// A device as the store knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceRow {
     /// Key for [`Commit::device`].
     pub id: i64,
     /// Number of its last committed effect; 0 before the first.
     pub last_effect: u64,
+    /// Journal position of the last input with committed effects; 0 before the first.
+    pub last_position: u64,
+    /// Where to start from; `None`: from nothing.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// A device's state machine as it stood behind an input.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Journal position of that input; 0 without a journal.
+    pub position: u64,
+    /// What became of its readings by then.
+    pub tallies: Tallies,
+    /// Name and unit of its channels beyond those that the class lists, in order.
+    pub channels: Vec<(String, Option<String>)>,
+    /// The state machine, in the pipeline's encoding.
+    pub body: Vec<u8>,
+}
+
+/// What the store knows of a device without loading its state.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnownDevice {
+    /// Its name.
+    pub name: String,
+    /// Position of its checkpoint; 0 without one.
+    pub position: u64,
+    /// As in [`Checkpoint::tallies`].
+    pub tallies: Tallies,
+    /// As in [`Checkpoint::channels`].
+    pub channels: Vec<(String, Option<String>)>,
+}
+
+/// A source's books as the store keeps them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceState {
+    /// The books. Of a journaled source those of its messages alone: what became of readings in devices is
+    /// in the devices' checkpoints.
+    pub book: SourceBook,
+    /// Journal position that they cover; 0 without a journal.
+    pub position: u64,
+    /// Dead letters that they count and the store does not have yet.
+    pub letters: Vec<DeadLetter>,
+    /// Dead letters that they count and that came too fast to be kept.
+    pub letters_evicted: u64,
 }
 
 /// An effect in its stored form.
@@ -41,9 +87,13 @@ pub trait Committed: Send {
 pub struct Commit {
     /// From [`DeviceRow::id`].
     pub device: i64,
+    /// Journal position of the last input behind it; 0 without a journal.
+    pub position: u64,
     /// In order of their numbers. Those committed before are skipped, so that a replay commits once.
     /// May be empty: then the guard alone waits its turn.
     pub records: Vec<Record>,
+    /// Replaces the device's checkpoint.
+    pub checkpoint: Option<Box<Checkpoint>>,
     /// Told once the records are durable.
     pub on_commit: Option<Box<dyn Committed>>,
 }
@@ -51,16 +101,20 @@ pub struct Commit {
 /// A message that could not be decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
+    /// When it arrived.
+    pub at: Timestamp,
     /// Name of the source it came through.
     pub source: String,
     /// Its topic.
     pub topic: String,
     /// Reason in the books.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// What exactly was wrong.
     pub detail: String,
-    /// Raw bytes; what exceeds `dead_letter_bytes` is cut off when it is sent.
+    /// Raw bytes, the first of them if there were too many.
     pub payload: Vec<u8>,
+    /// Bytes of the whole payload.
+    pub payload_len: usize,
 }
 
 /// A stored dead letter. Identical letters (source, topic, reason, payload) share a row.
@@ -142,16 +196,9 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 /// Requests in order of arrival; they wait when the disk does.
 pub(super) enum Intake {
     Commit(Commit),
-    DeadLetter(Arrival),
+    DeadLetter(DeadLetter),
     OpenDevice(OpenDevice),
     Flush(oneshot::Sender<()>),
-}
-
-/// A dead letter, cut to size.
-pub(super) struct Arrival {
-    pub(super) at: Timestamp,
-    pub(super) letter: DeadLetter,
-    pub(super) payload_len: usize,
 }
 
 pub(super) struct OpenDevice {
@@ -172,6 +219,8 @@ pub(super) enum Service {
     GiveUp(Vec<(Lane, i64)>, &'static str),
     Newest(Reply<i64>),
     Stats(Reply<Stats>),
+    /// Makes what is committed survive the loss of power.
+    Sync(Reply<()>),
     Subscriptions {
         source: String,
         filters: Vec<String>,

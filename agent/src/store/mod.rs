@@ -22,6 +22,7 @@
 mod batch;
 mod books;
 mod boot;
+mod checkpoints;
 mod dead_letters;
 mod error;
 mod handle;
@@ -29,6 +30,7 @@ mod identity;
 mod message;
 mod outbox;
 mod schema;
+mod tallies;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -38,7 +40,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eyot_pipeline::ledger::SourceBook;
 use eyot_pipeline::time::Timestamp;
 
 pub use books::Books;
@@ -46,8 +47,10 @@ pub use error::StoreError;
 pub use handle::{StoreHandle, StoreThread};
 pub use identity::Identity;
 pub use message::{
-    Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Eviction, OutRow, Record, Stats,
+    Checkpoint, Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Eviction, KnownDevice,
+    OutRow, Record, SourceState, Stats,
 };
+pub use tallies::Tallies;
 
 /// CRC-32C of every stored blob, checked when it is read.
 static CRC: crc::Crc<u32, crc::Table<16>> =
@@ -65,15 +68,16 @@ pub struct Options {
     pub max_records: u64,
     /// Dead letters kept; beyond it the oldest go, counted.
     pub dead_letters: usize,
-    /// Bytes of a dead letter's payload kept.
-    pub dead_letter_bytes: usize,
     /// Requests that each of the two channels holds before senders wait.
     pub channel: usize,
     /// The agent's wall clock.
     pub clock: fn() -> Timestamp,
-    /// The sources' live books, saved with every commit. Put [`Store::books`] back into them before
-    /// the first commit is sent: nothing is saved before.
+    /// The sources' live books. Put [`Store::books`] back into them before the first commit is sent:
+    /// nothing is saved before.
     pub books: Arc<dyn Books>,
+    /// How old the stored books may get while there are commits: 0 to save them with every one, longer if a
+    /// journal has what they count.
+    pub books_interval: Duration,
     /// Sleep this long in every commit: a slow disk, for tests of back-pressure. `None` otherwise.
     pub slow_commit: Option<Duration>,
 }
@@ -86,8 +90,10 @@ pub struct Store {
     pub thread: StoreThread,
     /// What record ids are made of.
     pub identity: Identity,
-    /// The sources' books as of the last commit; what was in flight then is lost and counted so.
-    pub books: HashMap<String, SourceBook>,
+    /// The sources' books as they were stored last. What was in flight then is the caller's to account for.
+    pub books: HashMap<String, SourceState>,
+    /// Every device ever opened.
+    pub devices: Vec<KnownDevice>,
     /// Where an unusable database was set aside to, if one was: this one started empty.
     pub set_aside: Option<PathBuf>,
     /// Whether the last run ended without [`StoreThread::shutdown`].
@@ -104,15 +110,17 @@ impl Store {
     /// version of eyot.
     pub fn open(options: Options) -> Result<Self, StoreError> {
         let lock = boot::lock(&options.dir)?;
-        let (loaded, set_aside) = boot::load(&options)?;
+        let (mut loaded, set_aside) = boot::load(&options)?;
         let (identity, clean_stop) = (loaded.identity, loaded.clean_stop);
-        let books = loaded.ledger.after_stop();
+        let books = loaded.ledger.stored();
+        let devices = std::mem::take(&mut loaded.devices);
         let (handle, thread) = handle::start(options, lock, loaded)?;
         Ok(Self {
             handle,
             thread,
             identity,
             books,
+            devices,
             set_aside,
             unclean_stop: !clean_stop,
         })

@@ -5,7 +5,7 @@ use eyot_pipeline::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::schema::{self, key};
-use super::{Commit, DeviceRow, Eviction, OutRow};
+use super::{Commit, DeviceRow, Eviction, OutRow, checkpoints};
 
 /// The lanes' books in memory. Changes are made on a copy inside a transaction, and the copy
 /// replaces the original once that is committed.
@@ -70,7 +70,7 @@ impl Outbox {
 
     /// Adds the effects that are new, and returns how many were.
     pub(super) fn append(&mut self, db: &Connection, commit: &Commit) -> rusqlite::Result<u64> {
-        if commit.records.is_empty() {
+        if commit.records.is_empty() && commit.checkpoint.is_none() {
             return Ok(0);
         }
         let Some(before) = last_effect(db, commit.device)? else {
@@ -118,8 +118,13 @@ impl Outbox {
             added += 1;
         }
         if added > 0 {
-            db.prepare_cached("UPDATE devices SET last_effect = ?2 WHERE id = ?1")?
-                .execute((commit.device, last))?;
+            db.prepare_cached(
+                "UPDATE devices SET last_effect = ?2, last_position = MAX(last_position, ?3) WHERE id = ?1",
+            )?
+            .execute((commit.device, last, commit.position))?;
+        }
+        if let Some(checkpoint) = &commit.checkpoint {
+            checkpoints::save(db, commit.device, checkpoint)?;
         }
         Ok(added)
     }
@@ -212,12 +217,14 @@ pub(super) fn open_device(db: &Connection, name: &str, class: &str) -> rusqlite:
     db.prepare_cached(
         "INSERT INTO devices (name, class, last_effect) VALUES (?1, ?2, 0)
          ON CONFLICT (name) DO UPDATE SET class = excluded.class
-         RETURNING id, last_effect",
+         RETURNING id, last_effect, last_position",
     )?
     .query_row((name, class), |row| {
         Ok(DeviceRow {
             id: row.get(0)?,
             last_effect: row.get(1)?,
+            last_position: row.get(2)?,
+            checkpoint: checkpoints::load(db, name, row.get(0)?)?,
         })
     })
 }

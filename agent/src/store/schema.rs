@@ -77,6 +77,30 @@ pub(super) const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (source, filter)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    -- Journal position of the last input whose effects are committed; 0 without a journal.
+    ALTER TABLE devices ADD COLUMN last_position INTEGER NOT NULL DEFAULT 0;
+
+    -- State machines as they stood behind an input. `tallies` is what became of the device's readings by
+    -- then, `channels` those that its class does not list, both JSON.
+    CREATE TABLE checkpoints (
+        device   INTEGER PRIMARY KEY,
+        position INTEGER NOT NULL,
+        tallies  TEXT NOT NULL,
+        channels TEXT NOT NULL,
+        body     BLOB NOT NULL,
+        crc      INTEGER NOT NULL
+    ) STRICT;
+
+    -- Times of which nobody knows what was lost: an agent died with readings that it had not journaled.
+    CREATE TABLE gaps (
+        id     INTEGER PRIMARY KEY AUTOINCREMENT,
+        source TEXT NOT NULL,
+        since  INTEGER NOT NULL,
+        until  INTEGER NOT NULL,
+        UNIQUE (source, since)
+    ) STRICT;
+",
 ];
 
 /// Keys of `meta`.
@@ -119,6 +143,12 @@ pub(super) fn swap_subscriptions(
     }
     tx.commit()?;
     Ok(before)
+}
+
+/// Moves the write-ahead log into the database as far as readers allow, which syncs both: from here on the
+/// loss of power takes nothing that was committed before.
+pub(super) fn sync(db: &Connection) -> rusqlite::Result<()> {
+    db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 
 /// The database's schema version; 0 when it is new.

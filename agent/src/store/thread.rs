@@ -16,7 +16,7 @@ use super::outbox::{self, Outbox, Removal};
 use super::schema::{self, key};
 use super::{DeviceRow, Options, Stats, StoreError, dead_letters};
 
-/// Books that change without any commit are saved this often.
+/// Books that change without any commit are saved this often, or as often as the options say if that is longer.
 const BOOKS_INTERVAL: Duration = Duration::from_secs(1);
 /// First and longest pause before a failed transaction is tried again.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -51,6 +51,8 @@ pub(super) struct Worker {
     /// When the books are saved though nobody commits. `None` before the first transaction: until
     /// then the live books may not be restored yet.
     books_due: Option<Instant>,
+    /// When the books were saved last.
+    books_saved: Option<Instant>,
 }
 
 impl Worker {
@@ -64,6 +66,7 @@ impl Worker {
             clean_stop: loaded.clean_stop,
             drained: false,
             books_due: None,
+            books_saved: None,
         }
     }
 
@@ -186,11 +189,14 @@ impl Worker {
         }
     }
 
-    /// Writes the batch and the sources' books, or nothing.
+    /// Writes the batch and, when they are due, the sources' books; or nothing.
     fn transact(&mut self, batch: &Batch) -> rusqlite::Result<Written> {
-        let books = self.ledger.changes();
-        self.books_due = Some(Instant::now() + BOOKS_INTERVAL);
-        if batch.is_empty() && books.is_empty() {
+        let now = Instant::now();
+        let fresh = |saved| now - saved < self.options.books_interval;
+        let books_wait = !batch.is_awaited() && self.books_saved.is_some_and(fresh);
+        let books = !books_wait && self.ledger.gather();
+        self.books_due = Some(now + BOOKS_INTERVAL.max(self.options.books_interval));
+        if batch.is_empty() && !books {
             return Ok(Written::default());
         }
         let mut outbox = self.outbox;
@@ -211,7 +217,9 @@ impl Worker {
         outbox.enforce_quota(&tx)?;
         outbox.save(&tx, &self.outbox)?;
         dead_letters::append(&tx, &batch.letters, self.options.dead_letters)?;
-        self.ledger.save(&tx, &books)?;
+        if books {
+            self.ledger.save(&tx, self.options.dead_letters)?;
+        }
         for open in &batch.opens {
             written
                 .devices
@@ -223,7 +231,10 @@ impl Worker {
         tx.commit()?;
         self.clean_stop = false;
         self.outbox = outbox;
-        self.ledger.saved(books);
+        if books {
+            self.ledger.saved();
+            self.books_saved = Some(now);
+        }
         Ok(written)
     }
 
@@ -257,6 +268,10 @@ impl Worker {
             }
             Service::Stats(reply) => {
                 let _ = reply.send(self.stats().map_err(StoreError::reading("statistics")));
+            }
+            Service::Sync(reply) => {
+                let synced = schema::sync(&self.db);
+                let _ = reply.send(synced.map_err(StoreError::reading("write-ahead log")));
             }
             Service::Subscriptions {
                 source,
@@ -301,6 +316,7 @@ impl Worker {
 
     /// Saves what the last guards settled, marks the stop as orderly and closes the database.
     fn close(mut self) -> Result<(), StoreError> {
+        self.books_saved = None;
         self.transact(&Batch::default())
             .and_then(|_| schema::set_meta(&self.db, key::CLEAN_STOP, 1))
             .map_err(StoreError::Close)?;

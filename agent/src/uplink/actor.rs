@@ -37,6 +37,8 @@ pub struct UplinkArguments {
     pub uplink: config::Uplink,
     /// The agent's name, for topics.
     pub agent: Arc<str>,
+    /// Bytes of a refused record that its dead letter keeps.
+    pub dead_letter_bytes: usize,
     /// Where the records are.
     pub store: StoreHandle,
     /// Where delivery is measured.

@@ -10,6 +10,7 @@ use eyot_pipeline::ledger::Lane;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use crate::clock;
 use crate::store::{DeadLetter, StoreError, StoreHandle};
 
 /// Name of the uplink among the sources of dead letters.
@@ -25,14 +26,16 @@ pub(super) struct Refused {
     pub(super) letter: DeadLetter,
 }
 
-/// The letter of a record that was to go to `topic`.
-pub(super) fn letter(topic: &str, detail: &str, body: &[u8]) -> DeadLetter {
+/// The letter of a record that was to go to `topic`, with at most so many bytes of it.
+pub(super) fn letter(topic: &str, detail: &str, body: &[u8], limit: usize) -> DeadLetter {
     DeadLetter {
+        at: clock::now(),
         source: SOURCE.to_owned(),
         topic: topic.to_owned(),
         reason: REJECTED,
         detail: detail.to_owned(),
-        payload: body.to_vec(),
+        payload: body[..body.len().min(limit)].to_vec(),
+        payload_len: body.len(),
     }
 }
 

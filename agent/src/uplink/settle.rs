@@ -65,7 +65,7 @@ impl Driver {
             let topic = encoder.topic(lane, device);
             self.undertaker.take(Refused {
                 row: (lane, item.seq),
-                letter: give_up::letter(&topic, &detail, body),
+                letter: give_up::letter(&topic, &detail, body, self.args.dead_letter_bytes),
             });
         }
         Ok(())

@@ -57,9 +57,15 @@ pub struct Tally(Vec<(ReadingFate, u64)>);
 
 impl Tally {
     fn add(&mut self, fate: ReadingFate) {
+        self.count(fate, 1);
+    }
+
+    /// Counts `n` readings that met `fate`.
+    pub fn count(&mut self, fate: ReadingFate, n: u64) {
         match self.0.iter_mut().find(|(known, _)| *known == fate) {
-            Some((_, count)) => *count += 1,
-            None => self.0.push((fate, 1)),
+            Some((_, count)) => *count += n,
+            None if n > 0 => self.0.push((fate, n)),
+            None => {}
         }
     }
 

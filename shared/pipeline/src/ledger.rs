@@ -6,6 +6,8 @@
 //! for every lane `enqueued = delivered + buffered + evicted`. The left sides are counted on
 //! their own, never computed from the right, so that a reading that vanishes shows.
 
+use std::ops::AddAssign;
+
 use serde::{Deserialize, Serialize};
 
 macro_rules! fates {
@@ -20,6 +22,12 @@ macro_rules! fates {
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
             /// How many there are.
             pub const COUNT: usize = Self::ALL.len();
+
+            /// The fate of that term and reason; `None` if this version knows none.
+            #[must_use]
+            pub fn named(term: &str, reason: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|fate| fate.term() == term && fate.reason() == reason)
+            }
 
             /// The term of the equation it belongs to.
             #[must_use]
@@ -57,8 +65,6 @@ fates! {
         DeadLetteredPayload => ("dead_lettered", "payload"),
         /// The topic could not be decoded.
         DeadLetteredTopic => ("dead_lettered", "topic"),
-        /// It would have become a dead letter, but the store had no room for it.
-        DroppedStoreFull => ("dropped", "store_full"),
         /// In flight when the agent last stopped without warning.
         DroppedUncleanStop => ("dropped", "unclean_stop"),
     }
@@ -109,6 +115,12 @@ fates! {
         DroppedOverload => ("dropped", "overload"),
         /// No permit left for this device.
         DroppedDeviceOverload => ("dropped", "device_overload"),
+        /// The journal was full.
+        DroppedJournalFull => ("dropped", "journal_full"),
+        /// It was in a part of the journal that could not be read any more.
+        DroppedCorrupt => ("dropped", "corrupt"),
+        /// The journal had it for a device or a channel that the configuration no longer has.
+        DroppedConfigChanged => ("dropped", "config_changed"),
         /// The agent was stopping.
         DroppedShutdown => ("dropped", "shutdown"),
         /// The device failed before it was through with it.
@@ -202,10 +214,36 @@ impl SourceBook {
         self.reading_fates[fate as usize] = n;
     }
 
+    /// Takes `n` readings' fate back: they are in flight again, since what came of them was lost.
+    ///
+    /// # Panics
+    /// If fewer met it: that would be a bug in the books themselves.
+    pub fn unsettle_readings(&mut self, fate: ReadingFate, n: u64) {
+        let met = &mut self.reading_fates[fate as usize];
+        *met = take(*met, n, "readings");
+        self.readings_in_flight += n;
+    }
+
     /// After an unclean stop nothing is in flight any more: what was, is lost, and says so.
     pub fn close_unclean_stop(&mut self) {
         self.settle_messages(MessageFate::DroppedUncleanStop, self.messages_in_flight);
         self.settle_readings(ReadingFate::DroppedUncleanStop, self.readings_in_flight);
+    }
+
+    /// What messages came to, fates with counts above 0.
+    pub fn message_fates(&self) -> impl Iterator<Item = (MessageFate, u64)> {
+        counted(MessageFate::ALL, &self.message_fates)
+    }
+
+    /// What became of readings, fates with counts above 0.
+    pub fn reading_fates(&self) -> impl Iterator<Item = (ReadingFate, u64)> {
+        counted(ReadingFate::ALL, &self.reading_fates)
+    }
+
+    /// Whether nothing was ever entered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 
     /// Whether both equations hold.
@@ -214,6 +252,28 @@ impl SourceBook {
         self.messages == self.messages_in_flight + self.message_fates.iter().sum::<u64>()
             && self.readings == self.readings_in_flight + self.reading_fates.iter().sum::<u64>()
     }
+}
+
+impl AddAssign<&Self> for SourceBook {
+    /// Enters what another book holds as well.
+    fn add_assign(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.messages_in_flight += other.messages_in_flight;
+        self.readings += other.readings;
+        self.readings_in_flight += other.readings_in_flight;
+        self.unmapped_fields += other.unmapped_fields;
+        for (mine, theirs) in self.message_fates.iter_mut().zip(other.message_fates) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.reading_fates.iter_mut().zip(other.reading_fates) {
+            *mine += theirs;
+        }
+    }
+}
+
+fn counted<F: Copy>(fates: &[F], counts: &[u64]) -> impl Iterator<Item = (F, u64)> {
+    let pairs = fates.iter().copied().zip(counts.iter().copied());
+    pairs.filter(|(_, n)| *n > 0)
 }
 
 fn take(in_flight: u64, n: u64, what: &str) -> u64 {

@@ -89,13 +89,6 @@ impl Equation {
     pub(crate) fn term(&self, name: &str) -> u64 {
         named(&self.0["terms"], name).map_or(0, |term| term["count"].as_u64().unwrap())
     }
-
-    /// A reason within a term; 0 if the page does not list it.
-    pub(crate) fn reason(&self, term: &str, name: &str) -> u64 {
-        named(&self.0["terms"], term)
-            .and_then(|term| named(&term["reasons"], name))
-            .map_or(0, |reason| reason["count"].as_u64().unwrap())
-    }
 }
 
 fn named<'v>(list: &'v Value, name: &str) -> Option<&'v Value> {

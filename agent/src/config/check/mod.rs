@@ -14,7 +14,9 @@ use super::fault::{Fault, Report};
 use super::raw::{self, Period, Size};
 use super::text::{self, TextError};
 use super::tree::Node;
-use super::{Agent, Asset, Config, Http, Limits, Member, Store, default};
+use super::{
+    Agent, Asset, Config, Durability, Http, Journal, Limits, Member, Source, Store, default,
+};
 
 mod broker;
 mod class;
@@ -33,6 +35,7 @@ pub(super) fn config(
     let agent = check.agent(raw.agent, &root.key("agent"));
     let limits = check.limits(&raw.limits, &root.key("limits"));
     let store = check.store(&raw.store, &root.key("store"));
+    let journal = check.journal(&raw.journal, &root.key("journal"));
     let sources = check.sources(raw.source, &root.key("source"), &agent.name);
     let assets = check.assets(raw.asset, &root.key("asset"));
     let classes = check.classes(&raw.class, &root.key("class"));
@@ -41,12 +44,21 @@ pub(super) fn config(
         .uplink
         .and_then(|uplink| check.uplink(uplink, &root.key("uplink"), &agent.name));
     check.client_ids(root, &sources, uplink.as_ref());
+    check.ceilings(&sources, &journal, root);
     let http = check.http(&raw.http, &root.key("http"));
     report.is_clean().then_some(Config {
         agent,
         limits,
         store,
-        sources: sources.into_iter().flatten().collect(),
+        sources: sources
+            .into_iter()
+            .flatten()
+            .map(|source| Source {
+                journaled: source.journaled && journal.durability > Durability::Memory,
+                ..source
+            })
+            .collect(),
+        journal,
         assets,
         classes,
         uplink,
@@ -177,6 +189,14 @@ impl Check<'_, '_> {
         }
     }
 
+    fn journal(&mut self, raw: &raw::Journal, at: &Node<'_>) -> Journal {
+        Journal {
+            durability: raw.durability,
+            max_bytes: self.size(&raw.max_bytes, &at.key("max_bytes"), MEBIBYTE),
+            max_wait: self.duration(&raw.max_wait, &at.key("max_wait"), Span::ZERO),
+        }
+    }
+
     fn http(&mut self, raw: &raw::Http, at: &Node<'_>) -> Option<Http> {
         let node = at.key("listen");
         let Ok(listen) = raw.listen.parse::<SocketAddr>() else {
@@ -292,6 +312,8 @@ impl Check<'_, '_> {
 
 /// The least length of most times.
 const MILLISECOND: Span = Span::from_millis(1);
+/// The least room for records.
+const MEBIBYTE: u64 = 1024 * 1024;
 
 /// Name of this machine, if the system has one that can stand in a topic.
 fn host_name() -> String {

@@ -8,7 +8,7 @@ use eyot_decode::{Fault, Mapping, Profile};
 use super::{Check, MILLISECOND, broker};
 use crate::config::raw;
 use crate::config::tree::Node;
-use crate::config::{Class, Publish, Source};
+use crate::config::{Class, Journal, Publish, Source};
 
 /// The report says why.
 struct Reported;
@@ -64,10 +64,39 @@ impl Check<'_, '_> {
             name: raw.name,
             broker,
             receive_maximum: raw.receive_maximum,
+            broker_in_flight: raw.broker_in_flight,
+            rate: raw.rate,
+            journaled: raw.journal,
             mapping: mapping?,
             rebirth: raw.rebirth,
             publish,
         })
+    }
+
+    /// A broker that has only so many messages under way sends no more than that for every commit.
+    pub(super) fn ceilings(
+        &mut self,
+        sources: &[Option<Source>],
+        journal: &Journal,
+        root: &Node<'_>,
+    ) {
+        for (index, source) in sources.iter().enumerate() {
+            let Some(source) = source else { continue };
+            let (Some(rate), Some(ceiling)) = (source.rate, source.ceiling(journal)) else {
+                continue;
+            };
+            if rate > ceiling {
+                let message = format!(
+                    "{rate} messages/s are expected, but with {} under way and commits that wait {:?} the broker sends no more than {ceiling:.0}",
+                    source.window(),
+                    journal.max_wait
+                );
+                let at = root.key("source").index(index).key("rate");
+                self.report.value(&at, message).help(
+                    "shorten [journal] max_wait, raise the broker's max_inflight_messages and broker_in_flight with it, or use version = \"5\"",
+                );
+            }
+        }
     }
 
     /// What a source's messages mean.

@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::default;
+use super::{Durability, default};
 
 mod class;
 mod source;
@@ -26,6 +26,9 @@ pub(super) struct Config {
     /// Bounds on everything that could grow.
     #[serde(default = "default::table::<Limits>")]
     pub limits: Limits,
+    /// The journal, which has readings before they are acknowledged.
+    #[serde(default = "default::table::<Journal>")]
+    pub journal: Journal,
     /// The database.
     #[serde(default = "default::table::<Store>")]
     pub store: Store,
@@ -150,6 +153,22 @@ pub(super) struct Limits {
     #[serde(default = "default::dead_letter_bytes")]
     #[schemars(range(min = 1))]
     pub dead_letter_bytes: usize,
+}
+
+/// The journal: what sources bring is written there, then acknowledged, then handed to the devices.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Journal {
+    /// What an acknowledged reading survives: nothing (`memory`: there is no journal), the end of the process
+    /// (`process`) or the loss of power as well (`power`: every commit is synced).
+    #[serde(default = "default::durability")]
+    pub durability: Durability,
+    /// Room on the disk. Beyond it readings are dropped, counted.
+    #[serde(default = "default::journal_max_bytes")]
+    pub max_bytes: Size,
+    /// How long a commit waits for company at most. It waits only where syncing takes long itself.
+    #[serde(default = "default::journal_max_wait")]
+    pub max_wait: Period,
 }
 
 /// The database.

@@ -32,6 +32,17 @@ pub(in crate::config) struct Source {
     #[serde(default = "default::receive_maximum")]
     #[schemars(range(min = 1))]
     pub receive_maximum: u16,
+    /// `receive_maximum` with 3.1.1, where the broker alone decides and does not tell: what it is set to.
+    #[serde(default = "default::broker_in_flight")]
+    #[schemars(range(min = 1))]
+    pub broker_in_flight: u16,
+    /// Messages a second that are to be expected, for `eyot check`.
+    #[schemars(range(min = 0.0))]
+    pub rate: Option<f64>,
+    /// Whether readings go through the journal. Without it they are dropped, counted, when the agent is too slow, and
+    /// lost when it ends without warning.
+    #[serde(default = "default::on")]
+    pub journal: bool,
     /// User name.
     pub username: Option<String>,
     /// File that holds the password; one newline at its end is not part of it.

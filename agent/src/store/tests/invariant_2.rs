@@ -151,6 +151,8 @@ impl World {
 
     async fn commit(&self, device: usize, records: Vec<Record>) {
         let commit = Commit {
+            position: 0,
+            checkpoint: None,
             device: self.devices[device],
             records,
             on_commit: None,

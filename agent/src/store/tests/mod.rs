@@ -14,8 +14,8 @@ use eyot_pipeline::time::Timestamp;
 use tempfile::TempDir;
 
 use super::{
-    Books, Commit, Committed, DeadLetter, Eviction, Identity, Options, OutRow, Record, Store,
-    StoreError, StoreHandle,
+    Books, Commit, Committed, DeadLetter, Eviction, Identity, Options, OutRow, Record, SourceState,
+    Store, StoreError, StoreHandle,
 };
 
 /// Longest wait for anything that should happen soon.
@@ -36,8 +36,16 @@ impl Ledger {
 }
 
 impl Books for Ledger {
-    fn snapshot(&self) -> Vec<(String, SourceBook)> {
-        self.0.lock().unwrap().clone()
+    fn take(&self) -> Vec<(String, SourceState)> {
+        let books = self.0.lock().unwrap().clone();
+        let state = |(source, book)| {
+            let state = SourceState {
+                book,
+                ..SourceState::default()
+            };
+            (source, state)
+        };
+        books.into_iter().map(state).collect()
     }
 }
 
@@ -48,10 +56,10 @@ fn options(dir: &Path) -> Options {
         commit_interval: Duration::ZERO,
         max_records: 1_000_000,
         dead_letters: 100,
-        dead_letter_bytes: 64,
         channel: 64,
         clock: || NOW,
         books: Arc::new(Ledger::default()),
+        books_interval: Duration::ZERO,
         slow_commit: None,
     }
 }
@@ -89,6 +97,8 @@ fn record(lane: Lane, number: u64) -> Record {
 fn summaries(device: i64, numbers: impl IntoIterator<Item = u64>) -> Commit {
     Commit {
         device,
+        position: 0,
+        checkpoint: None,
         records: numbers
             .into_iter()
             .map(|number| record(Lane::Summary, number))
@@ -108,11 +118,13 @@ impl<F: FnOnce(Timestamp) + Send> Committed for Guard<F> {
 
 fn letter(topic: &str, payload: &[u8]) -> DeadLetter {
     DeadLetter {
+        at: NOW,
         source: "plant".into(),
         topic: topic.into(),
-        reason: "payload",
+        reason: "payload".into(),
         detail: "expected a number".into(),
         payload: payload.to_vec(),
+        payload_len: payload.len(),
     }
 }
 

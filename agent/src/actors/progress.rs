@@ -1,0 +1,185 @@
+//! How far a device has come in the journal, what the store has of that, and when to write down more.
+
+use std::sync::Arc;
+
+use eyot_pipeline::device::Tally;
+use eyot_pipeline::{Device, Timestamp};
+
+use super::entry::DeviceEntry;
+use crate::store::{Checkpoint, DeviceRow, Tallies};
+
+/// A checkpoint is due when the journal holds this many times its size for the device: then checkpoints are a
+/// small part of what is written.
+const TAIL_FACTOR: u64 = 64;
+/// Bytes of a reading in the journal, roughly.
+const READING_BYTES: u64 = 12;
+/// A checkpoint is due after so many readings at the latest: replaying them takes about a second.
+const MAX_READINGS: u64 = 2_000_000;
+/// The size of a checkpoint before there was one.
+const FIRST_BYTES: u64 = 4_096;
+
+/// Where a device stands.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// Position of the last input taken in; 0 before the first.
+    pub(super) position: u64,
+    /// What became of the readings up to there that the journal had.
+    pub(super) tallies: Tallies,
+    /// Event time of the oldest reading behind the effects that are being committed.
+    pub(super) oldest: Option<Timestamp>,
+    /// Effects of inputs up to here are committed: they come again, and are not committed again.
+    committed: u64,
+    /// Number of the last effect among them.
+    last_effect: u64,
+    /// Whether the input at hand is one of those.
+    repeating: bool,
+    /// Position of an input that is passed over; 0 for none.
+    poison: u64,
+    /// Readings since the last checkpoint.
+    readings: u64,
+    /// Whether anything at all was taken in since.
+    dirty: bool,
+    /// Bytes of the last checkpoint.
+    checkpoint_bytes: u64,
+}
+
+impl Progress {
+    /// The device as the store has it, and where it stands.
+    pub(super) fn resume(entry: &DeviceEntry, row: DeviceRow) -> (Device, Self) {
+        let (class, model) = (&entry.class.config, &entry.class.model);
+        let mut progress = Self {
+            position: 0,
+            tallies: Tallies::default(),
+            oldest: None,
+            committed: row.last_position,
+            last_effect: row.last_effect,
+            repeating: false,
+            poison: 0,
+            readings: 0,
+            dirty: false,
+            checkpoint_bytes: FIRST_BYTES,
+        };
+        let Some(checkpoint) = row.checkpoint else {
+            // What the journal has brings its effects again, by the same numbers; without any, they go on.
+            let first = if row.last_position == 0 {
+                row.last_effect
+            } else {
+                0
+            };
+            return (
+                Device::new(Arc::clone(class), model.clone(), first),
+                progress,
+            );
+        };
+        progress.position = checkpoint.position;
+        progress.tallies = checkpoint.tallies;
+        progress.checkpoint_bytes = checkpoint.body.len() as u64;
+        match Device::restore(Arc::clone(class), model.clone(), &checkpoint.body) {
+            Ok(restored) => {
+                for reset in &restored.reset {
+                    tracing::warn!(device = %entry.name, %reset, "a part of the checkpoint does not fit the configuration any more");
+                }
+                let mut device = restored.device;
+                if row.last_position <= checkpoint.position {
+                    device.skip_effects_to(row.last_effect + 1);
+                }
+                (device, progress)
+            }
+            Err(error) => {
+                tracing::error!(device = %entry.name, %error, "checkpoint cannot be used; the device starts afresh");
+                let device = Device::new(Arc::clone(class), model.clone(), row.last_effect);
+                (device, progress)
+            }
+        }
+    }
+
+    /// A device that knows nothing, before the input at `poison`, which it failed at twice. Everything before that
+    /// has met its fate.
+    pub(super) fn afresh(entry: &DeviceEntry, row: &DeviceRow, poison: u64) -> (Device, Self) {
+        tracing::error!(
+            device = %entry.name, position = poison,
+            "device failed twice at the same input: it starts afresh, without what it knew and without that input"
+        );
+        let (class, model) = (&entry.class.config, &entry.class.model);
+        let progress = Self {
+            position: poison - 1,
+            tallies: entry.tallies(),
+            oldest: None,
+            committed: row.last_position,
+            last_effect: row.last_effect,
+            repeating: false,
+            poison,
+            readings: 0,
+            dirty: false,
+            checkpoint_bytes: FIRST_BYTES,
+        };
+        (
+            Device::new(Arc::clone(class), model.clone(), row.last_effect),
+            progress,
+        )
+    }
+
+    /// Whether the input at hand is to be passed over.
+    pub(super) fn is_poison(&self) -> bool {
+        self.poison > 0 && self.position == self.poison
+    }
+
+    /// Goes on to an input. `false` if it was taken in before.
+    pub(super) fn advance(&mut self, position: u64, device: &mut Device) -> bool {
+        if position > 0 {
+            if position <= self.position {
+                return false;
+            }
+            self.position = position;
+        }
+        self.repeating = position > 0 && position <= self.committed;
+        if !self.repeating {
+            // A no-op, unless inputs that no journal had, or that were lost, had effects too.
+            device.skip_effects_to(self.last_effect + 1);
+        }
+        self.dirty = true;
+        true
+    }
+
+    /// Counts what became of the readings of an input.
+    pub(super) fn count(&mut self, position: u64, source: &Arc<str>, tally: &Tally) {
+        if position > 0 {
+            self.tallies.add(source, tally);
+            self.readings += tally.total();
+        }
+    }
+
+    /// Whether the effects of the input at hand are committed already.
+    pub(super) fn is_repeating(&self) -> bool {
+        self.repeating
+    }
+
+    /// Whether enough has come since the last checkpoint.
+    pub(super) fn wants_checkpoint(&self) -> bool {
+        self.readings > (self.checkpoint_bytes * TAIL_FACTOR / READING_BYTES).min(MAX_READINGS)
+    }
+
+    /// Whether anything has come since the last checkpoint.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// Writes down how things stand.
+    pub(super) fn checkpoint(&mut self, device: &Device) -> Checkpoint {
+        let mut body = Vec::with_capacity(self.checkpoint_bytes as usize);
+        device.checkpoint(&mut body);
+        self.readings = 0;
+        self.dirty = false;
+        self.checkpoint_bytes = body.len() as u64;
+        let unlisted = device.unlisted();
+        Checkpoint {
+            position: self.position,
+            tallies: self.tallies.clone(),
+            channels: unlisted
+                .iter()
+                .map(|channel| (channel.name.clone(), channel.unit.clone()))
+                .collect(),
+            body,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What a burst of messages came to, on its way into the journal and from there to books, broker and devices.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use eyot_journal::{DeviceInput, Letter, SourcePart};
+use eyot_pipeline::ledger::{MessageFate, ReadingFate, SourceBook};
+use eyot_pipeline::{Reading, Timestamp};
+
+use crate::actors::{Batch, DeviceEntry, Feed, Fleet, Permit};
+use crate::books::Book;
+use crate::journal::Append;
+use crate::mqtt::{AckToken, Acker};
+use crate::store::DeadLetter;
+
+/// Readings of one device waiting for the end of the burst.
+pub(super) struct Stage {
+    pub(super) entry: Arc<DeviceEntry>,
+    pub(super) readings: Vec<Reading>,
+}
+
+/// A whole burst.
+pub(super) struct Burst {
+    pub(super) book: Arc<Book>,
+    pub(super) fleet: Arc<Fleet>,
+    /// Gateway time of its arrival.
+    pub(super) admitted: Timestamp,
+    pub(super) arrived: Instant,
+    /// What it means for the books.
+    came_to: SourceBook,
+    messages: Vec<(MessageFate, u64)>,
+    settled: Vec<(ReadingFate, u64)>,
+    letters: Vec<DeadLetter>,
+    /// One for each device heard, in the order of hearing.
+    stages: Vec<Stage>,
+    acks: Vec<AckToken>,
+    acker: Option<Acker>,
+}
+
+/// What a burst is made of while its messages come in.
+#[derive(Default)]
+pub(super) struct Parts {
+    pub(super) came_to: SourceBook,
+    pub(super) letters: Vec<DeadLetter>,
+    pub(super) stages: Vec<Stage>,
+}
+
+impl Parts {
+    /// Whether nothing came.
+    pub(super) fn is_empty(&self) -> bool {
+        self.came_to.messages == 0
+    }
+}
+
+impl Burst {
+    pub(super) fn new(
+        book: &Arc<Book>,
+        fleet: &Arc<Fleet>,
+        admitted: Timestamp,
+        parts: Parts,
+        acks: Vec<AckToken>,
+        acker: Option<Acker>,
+    ) -> Self {
+        Self {
+            book: Arc::clone(book),
+            fleet: Arc::clone(fleet),
+            admitted,
+            arrived: Instant::now(),
+            messages: parts.came_to.message_fates().collect(),
+            settled: parts.came_to.reading_fates().collect(),
+            came_to: parts.came_to,
+            letters: parts.letters,
+            stages: parts.stages,
+            acks,
+            acker,
+        }
+    }
+
+    /// Enters it in the books and sends it off at once, without a journal. What finds no permit is dropped.
+    pub(super) fn deliver(self) {
+        self.book.burst(&self.came_to, self.letters);
+        for Stage {
+            entry,
+            mut readings,
+        } in self.stages
+        {
+            let admission = Permit::request(&self.fleet.gate, &entry, &self.book, readings.len());
+            let permit = admission.permit;
+            if let Some(fate) = admission.refused {
+                let refused = (readings.len() - permit.readings()) as u64;
+                self.book.enter(|book| book.settle_readings(fate, refused));
+                readings.truncate(permit.readings());
+            }
+            if readings.is_empty() {
+                continue;
+            }
+            let batch = Batch {
+                position: 0,
+                readings,
+                orphans: 0,
+                admitted: self.admitted,
+                arrived: Some(self.arrived),
+                permit,
+            };
+            if let Err(refusal) = entry.deliver(batch) {
+                refusal.batch.permit.settle_all(refusal.fate);
+            }
+        }
+    }
+}
+
+impl Append for Burst {
+    fn admitted(&self) -> Timestamp {
+        self.admitted
+    }
+
+    fn source(&self) -> Option<SourcePart<'_>> {
+        Some(SourcePart {
+            name: self.book.source(),
+            messages: &self.messages,
+            settled: &self.settled,
+            unmapped: self.came_to.unmapped_fields,
+            letters: &[],
+        })
+    }
+
+    fn letters<'a>(&'a self, letters: &mut Vec<Letter<'a>>) {
+        letters.extend(self.letters.iter().map(|letter| Letter {
+            topic: &letter.topic,
+            reason: &letter.reason,
+            detail: &letter.detail,
+            payload: &letter.payload,
+            payload_len: letter.payload_len as u64,
+        }));
+    }
+
+    fn inputs<'a>(&'a self, inputs: &mut Vec<DeviceInput<'a>>) {
+        inputs.extend(self.stages.iter().map(|stage| DeviceInput::Readings {
+            key: stage.entry.key(),
+            names: &*stage.entry,
+            readings: &stage.readings,
+        }));
+    }
+
+    fn shed(&mut self) {
+        let readings: u64 = self.stages.iter().map(|s| s.readings.len() as u64).sum();
+        let fate = ReadingFate::DroppedJournalFull;
+        self.came_to.settle_readings(fate, readings);
+        self.settled = self.came_to.reading_fates().collect();
+        self.stages.clear();
+    }
+
+    fn committed(self: Box<Self>, position: u64) {
+        self.book.journaled(position, &self.came_to, self.letters);
+        if let Some(acker) = &self.acker {
+            acker.ack(&self.acks);
+        }
+        for Stage { entry, readings } in self.stages {
+            let feed = Feed {
+                position,
+                admitted: self.admitted,
+                arrived: Some(self.arrived),
+                book: &self.book,
+                readings,
+                orphans: 0,
+            };
+            self.fleet.feed(&entry, feed);
+        }
+    }
+}

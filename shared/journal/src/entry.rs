@@ -1,0 +1,106 @@
+//! What one entry says, going in.
+
+use eyot_pipeline::ledger::{MessageFate, ReadingFate};
+use eyot_pipeline::reading::ChannelIndex;
+use eyot_pipeline::{Reading, Timestamp};
+
+pub(crate) mod decode;
+pub(crate) mod encode;
+pub(crate) mod source;
+
+/// Number of an entry: dense from 1, never used twice.
+pub type Position = u64;
+
+/// What belongs together: one burst of one source, or firings of timers.
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    /// Gateway time at which it was admitted. It is kept to the microsecond, see [`admission`].
+    pub admitted: Timestamp,
+    /// What the burst means for the books, if it is one.
+    pub source: Option<SourcePart<'a>>,
+    /// What the devices are told, in this order.
+    pub inputs: &'a [DeviceInput<'a>],
+}
+
+/// The time of admission as an entry keeps it: whole microseconds. What is told to a device at once has to
+/// carry this one, so that it is the same when the journal is read.
+#[must_use]
+pub const fn admission(now: Timestamp) -> Timestamp {
+    Timestamp(now.0.div_euclid(1_000) * 1_000)
+}
+
+/// What a burst means for the books of its source.
+#[derive(Debug, Clone, Copy)]
+pub struct SourcePart<'a> {
+    /// The source's name.
+    pub name: &'a str,
+    /// Messages received, by what became of them.
+    pub messages: &'a [(MessageFate, u64)],
+    /// Readings that are not among the inputs, by what became of them.
+    pub settled: &'a [(ReadingFate, u64)],
+    /// Fields that no rule maps.
+    pub unmapped: u64,
+    /// Messages that could not be decoded.
+    pub letters: &'a [Letter<'a>],
+}
+
+/// A dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Letter<'a> {
+    /// Its topic.
+    pub topic: &'a str,
+    /// Reason in the books.
+    pub reason: &'a str,
+    /// What exactly was wrong.
+    pub detail: &'a str,
+    /// The first bytes of the payload.
+    pub payload: &'a [u8],
+    /// Bytes of the whole payload.
+    pub payload_len: u64,
+}
+
+/// What one device is told.
+#[derive(Clone, Copy)]
+pub enum DeviceInput<'a> {
+    /// Readings arrived.
+    Readings {
+        /// The device's index at run time: small, dense, and of the same device as long as the journal is
+        /// open.
+        key: u32,
+        /// Asked when the device or one of its channels comes up first in a segment.
+        names: &'a dyn DeviceNames,
+        /// In the order in which they came.
+        readings: &'a [Reading],
+    },
+    /// Its timer fired.
+    Timer {
+        /// As above.
+        key: u32,
+        /// As above.
+        names: &'a dyn DeviceNames,
+    },
+}
+
+/// The names behind a key and its channel indices. They do not change as long as the journal is open.
+pub trait DeviceNames {
+    /// The device's name.
+    fn device(&self) -> &str;
+    /// Calls `with` once, with the channel's name and unit.
+    fn channel(&self, index: ChannelIndex, with: &mut dyn FnMut(&str, Option<&str>));
+}
+
+/// Bits of the flags of a body.
+mod flag {
+    /// Definitions follow.
+    pub(super) const DEFINITIONS: u8 = 1;
+    /// There is a source.
+    pub(super) const SOURCE: u8 = 2;
+    /// Every message of the source was decoded and gave exactly one of the readings, and that is all.
+    pub(super) const PLAIN: u8 = 4;
+    /// There is one input, of readings, to the end of the body.
+    pub(super) const ONE: u8 = 8;
+    /// It has one reading.
+    pub(super) const SINGLE: u8 = 16;
+    /// Bits that mean nothing yet.
+    pub(super) const UNKNOWN: u8 = 0xe0;
+}
