@@ -160,7 +160,7 @@ impl Builder {
         };
         let models: Vec<_> = models(&fleet).collect();
         let mut children = Children {
-            sources: sources(&config, &ledger, &around),
+            sources: source_arguments(&config, &ledger, &around),
             uplink: None,
         };
         let uplink_status = config.uplink.as_ref().map(|_| LinkStatus::default());
@@ -182,6 +182,7 @@ impl Builder {
             report: Arc::new(StatusReport::new(
                 Arc::clone(&view),
                 Arc::clone(&metrics),
+                around.journal.clone(),
                 &config,
                 models.into_iter(),
             )),
@@ -338,7 +339,11 @@ async fn start_fleet(
 }
 
 /// The sources that the supervisor is to keep running.
-fn sources(config: &Config, ledger: &Ledger, around: &Surroundings) -> Vec<SourceArguments> {
+fn source_arguments(
+    config: &Config,
+    ledger: &Ledger,
+    around: &Surroundings,
+) -> Vec<SourceArguments> {
     let sources = config.sources.iter().zip(ledger.books());
     sources
         .map(|(source, book)| SourceArguments {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::view::AgentView;
 use crate::config::Config;
+use crate::journal::JournalHandle;
 use crate::ops::{self, Equation, Metrics, Overview, Stage, View};
 use crate::record::rfc3339;
 use crate::uplink::Report;
@@ -18,6 +19,7 @@ const SYNCHRONIZED: &str = "/run/systemd/timesync/synchronized";
 pub(super) struct StatusReport {
     view: Arc<AgentView>,
     metrics: Arc<Metrics>,
+    journal: Option<JournalHandle>,
     config_hash: String,
     models: Value,
     data_dir: PathBuf,
@@ -28,6 +30,7 @@ impl StatusReport {
     pub(super) fn new(
         view: Arc<AgentView>,
         metrics: Arc<Metrics>,
+        journal: Option<JournalHandle>,
         config: &Config,
         models: impl Iterator<Item = (String, String, String)>,
     ) -> Self {
@@ -36,6 +39,7 @@ impl StatusReport {
         Self {
             view,
             metrics,
+            journal,
             config_hash: config.hash.clone(),
             models: models.map(model).collect(),
             data_dir: config.agent.data_dir.clone(),
@@ -82,7 +86,7 @@ impl Report for StatusReport {
                 "disk",
                 json!({
                     "db_bytes": overview.store.db_bytes,
-                    "journal_bytes": null,
+                    "journal_bytes": self.journal.as_ref().map(JournalHandle::bytes),
                     "free_bytes": free_bytes(&self.data_dir),
                 }),
             ),

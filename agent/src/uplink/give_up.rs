@@ -32,7 +32,7 @@ pub(super) fn letter(topic: &str, detail: &str, body: &[u8], limit: usize) -> De
         at: clock::now(),
         source: SOURCE.to_owned(),
         topic: topic.to_owned(),
-        reason: REJECTED,
+        reason: REJECTED.into(),
         detail: detail.to_owned(),
         payload: body[..body.len().min(limit)].to_vec(),
         payload_len: body.len(),
