@@ -7,6 +7,7 @@
 mod journal;
 mod recover;
 mod start;
+mod status;
 mod supervisor;
 mod view;
 

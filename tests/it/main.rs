@@ -24,3 +24,4 @@ mod security;
 mod shutdown;
 mod structure;
 mod support;
+mod uplink;

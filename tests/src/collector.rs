@@ -45,6 +45,10 @@ impl Collected {
 
     fn take(&mut self, topic: &[u8], payload: &[u8]) {
         let topic = String::from_utf8_lossy(topic).into_owned();
+        if topic.ends_with("/status") {
+            // The agent's heartbeat, which has no identity.
+            return;
+        }
         let record: Value = match serde_json::from_slice(payload) {
             Ok(record) => record,
             Err(error) => return self.rubbish.push(format!("{topic}: {error}")),

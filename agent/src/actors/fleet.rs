@@ -71,6 +71,11 @@ impl Fleet {
         }
     }
 
+    /// The classes, in the order of the configuration.
+    pub fn classes(&self) -> &[Arc<ClassRuntime>] {
+        &self.classes
+    }
+
     /// Notes what the store has of devices, before any is resolved.
     pub fn knows(&self, devices: Vec<KnownDevice>) {
         let by_name = devices.into_iter().map(|known| (known.name.clone(), known));

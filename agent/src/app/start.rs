@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Agent;
 use super::journal::Opened;
+use super::status::StatusReport;
 use super::supervisor::{Children, Supervisor};
 use super::view::{self, AgentView};
 use crate::actors::{ClassRuntime, Fleet, FleetActor, FleetArguments, FleetMessage};
@@ -163,15 +164,35 @@ impl Builder {
             recent: Arc::new(recent.unwrap_or_default()),
             assets: Arc::new(Assets::new(&config.assets)),
         };
-        let children = children(&config, &ledger, &around, &metrics);
+        let models: Vec<_> = models(&fleet).collect();
+        let mut children = Children {
+            sources: source_arguments(&config, &ledger, &around),
+            uplink: None,
+        };
+        let uplink_status = config.uplink.as_ref().map(|_| LinkStatus::default());
         let view = Arc::new(AgentView::new(
             &config,
             fleet,
             ledger.clone(),
             children.sources.iter().map(|s| s.status.clone()).collect(),
-            children.uplink.as_ref().map(|u| u.status.clone()),
+            uplink_status.clone(),
             faults,
         ));
+        children.uplink = config.uplink.as_ref().map(|uplink| UplinkArguments {
+            uplink: uplink.clone(),
+            agent: config.agent.name.as_str().into(),
+            dead_letter_bytes: config.limits.dead_letter_bytes,
+            store: around.store.clone(),
+            metrics: Arc::clone(&metrics),
+            status: uplink_status.unwrap_or_default(),
+            report: Arc::new(StatusReport::new(
+                Arc::clone(&view),
+                Arc::clone(&metrics),
+                around.journal.clone(),
+                &config,
+                models.into_iter(),
+            )),
+        });
         let follow = view::follow_store(Arc::clone(&view), store.handle.clone(), stop.clone());
         tokio::spawn(follow);
         if let Some(listener) = listener {
@@ -330,31 +351,33 @@ async fn start_fleet(
     spawn("the fleet", FleetActor, arguments).await
 }
 
-/// What the supervisor is to keep running.
-fn children(
+/// The sources that the supervisor is to keep running.
+fn source_arguments(
     config: &Config,
     ledger: &Ledger,
     around: &Surroundings,
-    metrics: &Arc<Metrics>,
-) -> Children {
+) -> Vec<SourceArguments> {
     let sources = config.sources.iter().zip(ledger.books());
-    Children {
-        sources: sources
-            .map(|(source, book)| SourceArguments {
-                source: source.clone(),
-                book: Arc::clone(book),
-                around: around.clone(),
-                status: LinkStatus::default(),
-            })
-            .collect(),
-        uplink: config.uplink.as_ref().map(|uplink| UplinkArguments {
-            uplink: uplink.clone(),
-            agent: config.agent.name.as_str().into(),
-            store: around.store.clone(),
-            metrics: Arc::clone(metrics),
+    sources
+        .map(|(source, book)| SourceArguments {
+            source: source.clone(),
+            book: Arc::clone(book),
+            around: around.clone(),
             status: LinkStatus::default(),
-        }),
-    }
+        })
+        .collect()
+}
+
+/// Class, name and version of each model in use.
+fn models(fleet: &Fleet) -> impl Iterator<Item = (String, String, String)> {
+    fleet.classes().iter().filter_map(|class| {
+        let id = class.model.as_ref()?.id();
+        Some((
+            class.config.name.clone(),
+            id.name.clone(),
+            id.version.clone(),
+        ))
+    })
 }
 
 /// Starts an actor without a name: ractor's names are global to the process.

@@ -52,6 +52,14 @@ defaults! {
     publish_every: Period = "30s";
     topic_prefix: String = "eyot";
     in_flight: u16 = 64_u16;
+    in_flight_bytes: Size = "4MiB";
+    backlog_share: f64 = 0.25;
+    max_tries: u32 = 5_u32;
+    breaker_failures: u32 = 10_u32;
+    heartbeat: Period = "1m";
+    batch_records: usize = 500_usize;
+    batch_bytes: Size = "256KiB";
+    batch_wait: Period = "1s";
     backoff_min: Period = "500ms";
     backoff_max: Period = "30s";
 

@@ -13,10 +13,13 @@ use std::time::Duration;
 use eyot_decode::Mapping;
 use eyot_pipeline::Span;
 use eyot_pipeline::config::ClassConfig;
+use eyot_pipeline::forward::{Hours, Policy};
 use eyot_pipeline::retention::Quotas;
 use globset::GlobSet;
+use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 mod check;
 mod default;
@@ -60,6 +63,8 @@ pub struct Config {
     pub uplink: Option<Uplink>,
     /// `[http]`; `None` when switched off.
     pub http: Option<Http>,
+    /// SHA-256 of the text, in hexadecimal: which configuration this is.
+    pub hash: String,
 }
 
 impl Config {
@@ -112,7 +117,7 @@ impl Config {
         let root = tree.root();
         structure::check(&root, &schema(), &mut report);
         let config = match tree.deserialize() {
-            Ok(raw) => check::config(raw, &root, base, &mut report),
+            Ok(raw) => check::config(raw, &root, base, hash(text), &mut report),
             Err(error) => {
                 if report.is_clean() {
                     report.at(error.span().unwrap_or_default(), "", error.message());
@@ -122,6 +127,12 @@ impl Config {
         };
         config.ok_or_else(|| report.into_faults(file_name))
     }
+}
+
+/// SHA-256 of the text, in hexadecimal.
+fn hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file's name and text.
@@ -367,10 +378,25 @@ pub struct Uplink {
     pub broker: Broker,
     /// Topic prefix; records go to `{prefix}/{agent}/{lane}/{device}`.
     pub topic_prefix: String,
-    /// Publishes under way at once.
+    /// Messages under way at once.
     pub in_flight: u16,
     /// First and largest pause between attempts to connect.
     pub backoff: (Duration, Duration),
+    /// What to send when.
+    pub policy: Policy,
+    /// When at all; `None`: at any time.
+    pub schedule: Option<Schedule>,
+    /// How often the status is published.
+    pub heartbeat: Duration,
+}
+
+/// Hours of the day at which records are sent.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// Any of these,
+    pub hours: Vec<Hours>,
+    /// in this time zone.
+    pub zone: TimeZone,
 }
 
 /// The local page, metrics and health.

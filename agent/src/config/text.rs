@@ -1,8 +1,9 @@
-//! The small languages inside strings: periods, sizes and broker URLs.
+//! The small languages inside strings: periods, sizes, hours and broker URLs.
 
 use std::str::FromStr;
 
 use eyot_pipeline::Span;
+use eyot_pipeline::forward::{DayTime, Hours};
 
 /// Why a text could not be read, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +75,26 @@ pub(super) fn size(text: &str) -> Result<u64, TextError> {
             .filter(|bytes| i64::try_from(*bytes).is_ok())
             .ok_or_else(|| TextError::new(format!("`{text}` is more than there is"))),
     }
+}
+
+/// Reads hours of the day: `22:00-06:00`.
+pub(super) fn hours(text: &str) -> Result<Hours, TextError> {
+    let time = |text: &str| {
+        let (hour, minute) = text.split_once(':')?;
+        let number = |text: &str| match text.as_bytes() {
+            [b'0'..=b'9', b'0'..=b'9'] => text.parse().ok(),
+            _ => None,
+        };
+        DayTime::new(number(hour)?, number(minute)?)
+    };
+    text.split_once('-')
+        .and_then(|(from, to)| Some((time(from)?, time(to)?)))
+        .filter(|(from, to)| from != to)
+        .map(|(from, to)| Hours { from, to })
+        .ok_or_else(|| {
+            TextError::new(format!("`{text}` are no hours of the day"))
+                .help("write from and to, like 22:00-06:00; for all day leave the key out")
+        })
 }
 
 /// Where a broker is, as its URL says.

@@ -3,6 +3,7 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -136,6 +137,23 @@ impl Client {
         retain: bool,
         payload: Bytes,
     ) -> Result<Ack, MqttError> {
+        self.publish_expiring(topic, qos, retain, payload, None)
+            .await
+    }
+
+    /// As [`Client::publish_tracked`], and the broker deletes the message if it could not deliver it for so long. Brokers
+    /// of 3.1.1 keep it.
+    ///
+    /// # Errors
+    /// As [`Client::publish`].
+    pub async fn publish_expiring(
+        &self,
+        topic: &str,
+        qos: QoS,
+        retain: bool,
+        payload: Bytes,
+        expiry: Option<Duration>,
+    ) -> Result<Ack, MqttError> {
         self.check_size(topic, &payload)?;
         match &self.inner {
             Inner::V3(client) => client
@@ -144,7 +162,7 @@ impl Client {
                 .map(PubNotice::V3)
                 .map_err(Unqueued::from),
             Inner::V5(client) => client
-                .publish_tracked(topic, payload, v5::publish_options(qos, retain))
+                .publish_tracked(topic, payload, v5::expiring(qos, retain, expiry))
                 .await
                 .map(PubNotice::V5)
                 .map_err(Unqueued::from),

@@ -1,13 +1,14 @@
 //! MQTT 5 by `rumqttc-next`. Its twin for 3.1.1 is `v3`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rumqttc::mqttbytes::Error as PacketError;
 use rumqttc::{
     AckMode, AsyncClient, ClientError, ConnectReturnCode, ConnectionError, EventLoop, LastWill,
     MqttOptions, NetworkOptions, Packet, PersistedAckMode, PersistedSession, PubAckReason, PubRec,
-    PublishNotice, PublishNoticeError, PublishOptions, PublishResult, Request, SessionStore,
-    SessionStoreError, SessionStoreKey, StateError, SubscribeFilter, SubscribeNotice,
+    PublishNotice, PublishNoticeError, PublishOptions, PublishProperties, PublishResult, Request,
+    SessionStore, SessionStoreError, SessionStoreKey, StateError, SubscribeFilter, SubscribeNotice,
     SubscribeReasonCode, TlsConfiguration, Transport,
 };
 
@@ -199,6 +200,19 @@ fn state_fault(error: StateError) -> Fault {
 
 pub(super) fn publish_options(qos: QoS, retain: bool) -> PublishOptions {
     PublishOptions::new(to_crate(qos)).retain(retain)
+}
+
+/// As [`publish_options`], with a Message Expiry Interval of at least a second.
+pub(super) fn expiring(qos: QoS, retain: bool, expiry: Option<Duration>) -> PublishOptions {
+    let options = publish_options(qos, retain);
+    let Some(expiry) = expiry else {
+        return options;
+    };
+    let seconds = u32::try_from(expiry.as_secs()).unwrap_or(u32::MAX).max(1);
+    options.properties(PublishProperties {
+        message_expiry_interval: Some(seconds),
+        ..PublishProperties::default()
+    })
 }
 
 pub(super) async fn published(notice: PublishNotice) -> Result<(), PublishError> {

@@ -112,6 +112,11 @@ impl Metrics {
             .record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 
+    /// The largest age that was recorded at `stage`, in seconds; `None` before the first.
+    pub fn freshness_max(&self, stage: Stage) -> Option<f64> {
+        self.freshness[stage as usize].snapshot().max
+    }
+
     pub(super) fn freshness(&self, stage: Stage) -> &Histogram {
         &self.freshness[stage as usize]
     }

@@ -177,6 +177,11 @@ impl StoreHandle {
             .map_err(|_| StoreError::Gone)
     }
 
+    /// Position of the newest record in the outbox, over all lanes; 0 if there is none.
+    pub async fn newest(&self) -> Result<i64, StoreError> {
+        self.ask(Service::Newest).await
+    }
+
     /// The committed state of the store.
     pub async fn stats(&self) -> Result<Stats, StoreError> {
         self.ask(Service::Stats).await

@@ -224,6 +224,7 @@ pub(super) enum Service {
     },
     Delivered(Vec<(Lane, i64)>),
     GiveUp(Vec<(Lane, i64)>, Reason),
+    Newest(Reply<i64>),
     Stats(Reply<Stats>),
     /// Makes what is committed survive the loss of power.
     Sync(Reply<()>),

@@ -380,6 +380,12 @@ pub(super) fn count_evictions(
     Ok(())
 }
 
+/// The newest position that any record was ever given; 0 before the first.
+pub(super) fn newest(db: &Connection) -> rusqlite::Result<i64> {
+    db.prepare_cached("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'")?
+        .query_row([], |row| row.get(0))
+}
+
 pub(super) fn evictions(db: &Connection) -> rusqlite::Result<Vec<Eviction>> {
     let mut statement = db.prepare_cached("SELECT lane, reason, n FROM evictions")?;
     let mut rows = statement.query([])?;

@@ -322,6 +322,10 @@ impl Worker {
             Service::GiveUp(rows, reason) => removals
                 .given_up
                 .extend(rows.into_iter().map(|(lane, seq)| (lane, seq, reason))),
+            Service::Newest(reply) => {
+                let newest = outbox::newest(&self.db);
+                let _ = reply.send(newest.map_err(StoreError::reading("outbox")));
+            }
             Service::Stats(reply) => {
                 let _ = reply.send(self.stats().map_err(StoreError::reading("statistics")));
             }

@@ -26,6 +26,17 @@ impl Backoff {
         }
     }
 
+    /// A series in which `failures` have happened, the next one included: [`Backoff::next`] gives its pause.
+    #[must_use]
+    pub fn nth(first: Duration, largest: Duration, failures: u32) -> Self {
+        let mut backoff = Self::new(first, largest);
+        let doubled = 1_u32
+            .checked_shl(failures.saturating_sub(1))
+            .unwrap_or(u32::MAX);
+        backoff.ceiling = backoff.first.saturating_mul(doubled).min(largest);
+        backoff
+    }
+
     /// The pause after one more failure. `unit_random` is uniform in `[0, 1)`; what lies outside is clamped.
     #[must_use]
     pub fn next(&mut self, unit_random: f64) -> Duration {

@@ -4,6 +4,7 @@ mod agent;
 mod child;
 mod feed;
 mod setup;
+mod watch;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ pub(crate) use agent::{assert_dense, content, health, records, settled, start, s
 pub(crate) use child::{ChildAgent, eyot, run, write};
 pub(crate) use feed::{Feeder, T0, reading, second, waves};
 pub(crate) use setup::Setup;
+pub(crate) use watch::Watch;
 
 /// How long anything may take before a test gives up. Far more than it takes, for slow machines.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

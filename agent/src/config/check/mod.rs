@@ -16,19 +16,20 @@ use super::raw::{self, Period, Size};
 use super::text::{self, TextError};
 use super::tree::Node;
 use super::{
-    Agent, Asset, Config, Durability, Http, Journal, Limits, Member, Outbox, Source, Store, Uplink,
-    default,
+    Agent, Asset, Config, Durability, Http, Journal, Limits, Member, Outbox, Source, Store, default,
 };
 
 mod broker;
 mod class;
 mod source;
+mod uplink;
 
 /// Checks `raw`, which was read from the tree below `root`; `None` if `report` says why not.
 pub(super) fn config(
     raw: raw::Config,
     root: &Node<'_>,
     base: &Path,
+    hash: String,
     report: &mut Report<'_>,
 ) -> Option<Config> {
     let mut check = Check { base, report };
@@ -65,6 +66,7 @@ pub(super) fn config(
         classes,
         uplink,
         http,
+        hash,
     })
 }
 
@@ -218,29 +220,6 @@ impl Check<'_, '_> {
             max_bytes: self.size(&raw.max_bytes, &at.key("max_bytes"), MEBIBYTE),
             max_wait: self.duration(&raw.max_wait, &at.key("max_wait"), Span::ZERO),
         }
-    }
-
-    fn uplink(&mut self, raw: raw::Uplink, at: &Node<'_>, agent: &str) -> Option<Uplink> {
-        self.topic_levels(&raw.topic_prefix, &at.key("topic_prefix"));
-        let [first, longest] = [
-            (&raw.backoff_min, "backoff_min"),
-            (&raw.backoff_max, "backoff_max"),
-        ]
-        .map(|(period, key)| self.duration(period, &at.key(key), MILLISECOND));
-        if first > longest {
-            let written = at.first_of(["backoff_min", "backoff_max"]);
-            self.report
-                .value(&written, "backoff_min is longer than backoff_max");
-        }
-        let broker = self.broker(&broker::Keys::from(&raw), at, || {
-            format!("eyot-{agent}-uplink")
-        })?;
-        Some(Uplink {
-            broker,
-            topic_prefix: raw.topic_prefix,
-            in_flight: raw.in_flight,
-            backoff: (first, longest),
-        })
     }
 
     fn http(&mut self, raw: &raw::Http, at: &Node<'_>) -> Option<Http> {

@@ -8,13 +8,15 @@ use eyot_pipeline::retention;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Durability, MqttVersion, default};
+use super::{Durability, default};
 
 mod class;
 mod source;
+mod uplink;
 
 pub(super) use class::{Channel, Class, Detectors, Unlisted};
 pub(super) use source::Source;
+pub(super) use uplink::Uplink;
 
 /// Configuration of Eyot: what to listen to, how to judge it and where to send the results.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -228,48 +230,6 @@ impl From<WhenFull> for retention::WhenFull {
             WhenFull::DropNewest => Self::DropNewest,
         }
     }
-}
-
-/// Where records go: to `{topic_prefix}/{agent}/{lane}/{device}`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub(super) struct Uplink {
-    /// `mqtt://host[:port]` (port 1883) or `mqtts://host[:port]` (port 8883).
-    pub url: String,
-    /// MQTT version.
-    #[serde(default = "default::version")]
-    pub version: MqttVersion,
-    /// Client identifier; the session on the broker hangs on it. Default: `eyot-{agent}-uplink`.
-    pub client_id: Option<String>,
-    /// Keep-alive interval.
-    #[serde(default = "default::keep_alive")]
-    pub keep_alive: Period,
-    /// How long the broker is asked to keep the session while the agent is away.
-    #[serde(default = "default::session_expiry")]
-    pub session_expiry: Period,
-    /// User name.
-    pub username: Option<String>,
-    /// File that holds the password; one newline at its end is not part of it.
-    pub password_file: Option<String>,
-    /// PEM file of the authorities to trust; needed with `mqtts`.
-    pub ca_file: Option<String>,
-    /// PEM file of the client's certificate chain; together with `key_file`.
-    pub cert_file: Option<String>,
-    /// PEM file of the client's private key; together with `cert_file`.
-    pub key_file: Option<String>,
-    /// First levels of the topics that records go to.
-    #[serde(default = "default::topic_prefix")]
-    pub topic_prefix: String,
-    /// Publishes under way at once.
-    #[serde(default = "default::in_flight")]
-    #[schemars(range(min = 1))]
-    pub in_flight: u16,
-    /// First pause between attempts to connect.
-    #[serde(default = "default::backoff_min")]
-    pub backoff_min: Period,
-    /// Longest pause between attempts to connect.
-    #[serde(default = "default::backoff_max")]
-    pub backoff_max: Period,
 }
 
 /// The local page, metrics and health.

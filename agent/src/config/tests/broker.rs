@@ -87,6 +87,43 @@ fn uplink_keys() {
             "26:13 uplink.in_flight: must be at least 1",
         ],
     );
+    for (keys, faults) in [
+        (
+            "backlog_share = 2",
+            "24:17 uplink.backlog_share: must be at most 1",
+        ),
+        (
+            "in_flight_bytes = \"4\"",
+            "24:19 uplink.in_flight_bytes: `4` is not a number of bytes (write a whole number and a unit, like 512KiB, 64MiB or 2GiB)",
+        ),
+        (
+            "hours = [\"25:00-06:00\"]",
+            "24:10 uplink.hours[0]: `25:00-06:00` are no hours of the day (write from and to, like 22:00-06:00; for all day leave the key out)",
+        ),
+        (
+            "time_zone = \"UTC\"",
+            "24:13 uplink.time_zone: is for `hours`, and there are none",
+        ),
+        (
+            "time_zone = \"Mars/Olympus\"\nhours = [\"22:00-06:00\"]",
+            "24:13 uplink.time_zone: this machine knows no time zone `Mars/Olympus` (write an IANA name, like Europe/Berlin; it comes with the package tzdata)",
+        ),
+        (
+            "batch = { bytes = \"5MiB\" }",
+            "24:19 uplink.batch.bytes: a batch is larger than all that may be in flight (in_flight_bytes)",
+        ),
+        (
+            "expire_after = \"1ms\"",
+            "24:16 uplink.expire_after: must be at least 1s",
+        ),
+        (
+            "max_tries = 0",
+            "24:13 uplink.max_tries: must be at least 1",
+        ),
+    ] {
+        let text = format!("{RIGHT}[uplink]\nurl = \"mqtt://b\"\nclient_id = \"up\"\n{keys}");
+        check(&text, &[faults]);
+    }
     for (key, value, message) in [
         ("receive_maximum", "0", "must be at least 1"),
         ("receive_maximum", "65536", "must be at most 65535"),
