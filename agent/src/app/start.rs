@@ -14,9 +14,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
+use super::gaps;
 use super::journal::Opened;
 use super::supervisor::{Children, Supervisor};
-use super::view::{self, AgentView};
+use super::view::{self, AgentView, Disk};
+use super::wear::Wear;
 use crate::actors::{ClassRuntime, Fleet, FleetActor, FleetArguments, FleetMessage};
 use crate::books::Ledger;
 use crate::clock;
@@ -28,7 +30,7 @@ use crate::link::LinkStatus;
 use crate::models::{self, ModelError};
 use crate::ops::{self, Metrics, Phase};
 use crate::record::Encoder;
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, Pace, Store, StoreError};
 use crate::uplink::UplinkArguments;
 
 /// Requests that wait for the store at most.
@@ -134,7 +136,9 @@ impl Builder {
 
         let sources = config.sources.iter();
         let ledger = Ledger::new(sources.map(|source| (source.name.as_str(), source.journaled)));
-        let mut store = open_store(&config, &ledger, self.slow_commit, &mut faults).await?;
+        let pace = Pace::default();
+        let opening = (self.slow_commit, pace.clone());
+        let mut store = open_store(&config, &ledger, opening, &mut faults).await?;
         let metrics = Arc::new(Metrics::default());
         let stop = CancellationToken::new();
         let journal =
@@ -157,6 +161,11 @@ impl Builder {
             dead_letter_bytes: config.limits.dead_letter_bytes,
             assets: Arc::new(Assets::new(&config.assets)),
         };
+        let disk = Disk {
+            journal: around.journal.as_ref().map(JournalHandle::view),
+            wear: Arc::new(Wear::new(&config.store, pace)),
+        };
+        tokio::spawn(Arc::clone(&disk.wear).follow(stop.clone()));
         let children = children(&config, &ledger, &around, &metrics);
         let view = Arc::new(AgentView::new(
             &config,
@@ -165,6 +174,7 @@ impl Builder {
             children.sources.iter().map(|s| s.status.clone()).collect(),
             children.uplink.as_ref().map(|u| u.status.clone()),
             faults,
+            disk,
         ));
         let follow = view::follow_store(Arc::clone(&view), store.handle.clone(), stop.clone());
         tokio::spawn(follow);
@@ -255,7 +265,7 @@ pub(crate) fn class_runtime(
 async fn open_store(
     config: &Config,
     ledger: &Ledger,
-    slow_commit: Option<Duration>,
+    (slow_commit, pace): (Option<Duration>, Pace),
     faults: &mut Vec<String>,
 ) -> Result<Store, StoreError> {
     let options = store::Options {
@@ -268,6 +278,7 @@ async fn open_store(
         } else {
             Duration::ZERO
         },
+        pace,
         channel: STORE_CHANNEL,
         clock: clock::now,
         books: Arc::new(ledger.clone()),
@@ -276,10 +287,18 @@ async fn open_store(
     let mut store = tokio::task::spawn_blocking(|| Store::open(options))
         .await
         .map_err(|_| StoreError::Panicked)??;
-    ledger.restore(std::mem::take(&mut store.books));
+    let books = std::mem::take(&mut store.books);
     if store.unclean_stop {
         tracing::warn!("the last run ended without an orderly stop");
+        let gaps = gaps::after_unclean_stop(&config.sources, &books, clock::now());
+        if let Err(error) = store.handle.gaps(gaps).await {
+            tracing::error!(
+                error = chain(&error),
+                "cannot note that something may be lost"
+            );
+        }
     }
+    ledger.restore(books);
     if let Some(path) = &store.set_aside {
         faults.push(format!(
             "the database could not be used and was set aside as {}",

@@ -197,6 +197,10 @@ pub struct Store {
     pub commit_interval: Duration,
     /// Records kept in the outbox, all lanes together; beyond it the oldest of the least urgent lane go, counted.
     pub max_records: u64,
+    /// Bytes that may be written in a day; `None`: as many as there are.
+    pub max_written_per_day: Option<u64>,
+    /// Bytes that the medium can take; `None`: nobody knows.
+    pub flash_endurance: Option<u64>,
 }
 
 /// A subscription to a broker.

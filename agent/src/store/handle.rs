@@ -10,7 +10,9 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use super::boot::Loaded;
 use super::message::{Intake, OpenDevice, Reply, Service};
 use super::thread::{Ports, Worker};
-use super::{Commit, DeadLetter, DeadLetterRow, DeviceRow, Options, OutRow, Stats, StoreError};
+use super::{
+    Commit, DeadLetter, DeadLetterRow, DeviceRow, Gap, Options, OutRow, Pace, Stats, StoreError,
+};
 
 /// Sends requests to the store. When the last handle is dropped the store stops in order, as by
 /// [`StoreThread::shutdown`].
@@ -20,6 +22,7 @@ pub struct StoreHandle {
     service: mpsc::Sender<Service>,
     changed: watch::Receiver<u64>,
     degraded: watch::Receiver<Option<String>>,
+    pace: Pace,
 }
 
 /// The store's thread. Dropping this leaves it running until the last handle is dropped.
@@ -44,6 +47,7 @@ pub(super) fn start(
         service,
         changed,
         degraded,
+        pace: options.pace.clone(),
     };
     let ports = Ports {
         intake: intake_port,
@@ -160,6 +164,16 @@ impl StoreHandle {
             reply,
         })
         .await
+    }
+
+    /// Writes down times of which nobody knows what was lost.
+    pub async fn gaps(&self, gaps: Vec<Gap>) -> Result<(), StoreError> {
+        self.ask(|reply| Service::Gaps { gaps, reply }).await
+    }
+
+    /// How much longer than configured commits wait.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Up to `limit` dead letters, newest first.

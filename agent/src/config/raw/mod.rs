@@ -180,6 +180,11 @@ pub(super) struct Store {
     #[serde(default = "default::max_records")]
     #[schemars(range(min = 1))]
     pub max_records: u64,
+    /// Bytes that the agent may write to storage in a day. When it would be more, commits wait longer, up to a minute;
+    /// those with an alert do not. Default: no limit.
+    pub max_written_per_day: Option<Size>,
+    /// Bytes that the medium can take before it is worn out, for an estimate of how long it lasts. Default: not known.
+    pub flash_endurance: Option<Size>,
 }
 
 /// Where records go: to `{topic_prefix}/{agent}/{lane}/{device}`.

@@ -4,6 +4,7 @@ mod durability;
 mod faults;
 mod invariant_2;
 mod letters;
+mod offline;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -14,8 +15,8 @@ use eyot_pipeline::time::Timestamp;
 use tempfile::TempDir;
 
 use super::{
-    Books, Commit, Committed, DeadLetter, Eviction, Identity, Options, OutRow, Record, SourceState,
-    Store, StoreError, StoreHandle,
+    Books, Commit, Committed, DeadLetter, Eviction, Identity, Options, OutRow, Pace, Record,
+    SourceState, Store, StoreError, StoreHandle,
 };
 
 /// Longest wait for anything that should happen soon.
@@ -60,6 +61,7 @@ fn options(dir: &Path) -> Options {
         clock: || NOW,
         books: Arc::new(Ledger::default()),
         books_interval: Duration::ZERO,
+        pace: Pace::default(),
         slow_commit: None,
     }
 }
