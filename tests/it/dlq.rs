@@ -15,7 +15,11 @@ fn dlq(folder: &Path, arguments: &[&str]) -> (bool, String, String) {
     let config = ["dlq", "--config", config.to_str().unwrap()];
     let output = run(&[&config, arguments].concat());
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.success(), text(output.stdout), text(output.stderr))
+    (
+        output.status.success(),
+        text(output.stdout),
+        text(output.stderr),
+    )
 }
 
 fn list(folder: &Path) -> Vec<Value> {
@@ -48,9 +52,22 @@ async fn dead_letters_are_listed_shown_dropped_replayed_and_exported() {
     let mut agent = ChildAgent::start(&setup, plant.port, None, folder.path()).await;
     let feeder = Feeder::to(plant.port);
     let (topic, payload) = reading("m-1", 0, 21.5);
-    feeder.send(&[(topic.clone(), payload.clone()), (topic.clone(), payload.clone())]).await;
-    feeder.publish(&topic, b"{\"v\": \xff\x1b[2J".to_vec()).await.await.unwrap();
-    feeder.publish("plant/m-2/speed", "x".repeat(100)).await.await.unwrap();
+    feeder
+        .send(&[
+            (topic.clone(), payload.clone()),
+            (topic.clone(), payload.clone()),
+        ])
+        .await;
+    feeder
+        .publish(&topic, b"{\"v\": \xff\x1b[2J".to_vec())
+        .await
+        .await
+        .unwrap();
+    feeder
+        .publish("plant/m-2/speed", "x".repeat(100))
+        .await
+        .await
+        .unwrap();
     until("all of them to be dead letters", async || {
         (agent.books("messages").term("dead_lettered") == 4).then_some(())
     })
@@ -62,22 +79,37 @@ async fn dead_letters_are_listed_shown_dropped_replayed_and_exported() {
 
     // While the agent runs, and from another process.
     let letters = list(folder.path());
-    let ids: Vec<String> = letters.iter().map(|letter| letter["id"].to_string()).collect();
+    let ids: Vec<String> = letters
+        .iter()
+        .map(|letter| letter["id"].to_string())
+        .collect();
     let [cut, binary, good] = &ids[..] else {
         panic!("{letters:?}")
     };
     assert_eq!(letters[2]["count"], 2);
     assert_eq!(letters[2]["payload"], json!(payload));
     assert_eq!(letters[1]["payload_hex"], "7b2276223a20ff1b5b324a");
-    assert_eq!((&letters[0]["cut"], &letters[0]["payload_len"]), (&json!(true), &json!(100)));
+    assert_eq!(
+        (&letters[0]["cut"], &letters[0]["payload_len"]),
+        (&json!(true), &json!(100))
+    );
     let (_, text, _) = dlq(folder.path(), &["list", "--limit", "2"]);
     assert!(text.contains("plant  plant/m-1/speed  payload: "), "{text}");
     assert!(text.contains("{\\\"v\\\": \\xff\\x1b[2J"), "{text}");
-    assert!(text.ends_with("2 of 3 dead letters; 0 evicted, 0 dropped, 0 replayed so far\n"), "{text}");
+    assert!(
+        text.ends_with("2 of 3 dead letters; 0 evicted, 0 dropped, 0 replayed so far\n"),
+        "{text}"
+    );
     let (_, text, _) = dlq(folder.path(), &["show", binary]);
-    assert!(text.contains("\n00000000  7b 22 76 22 3a 20 ff 1b 5b 32 4a"), "{text}");
+    assert!(
+        text.contains("\n00000000  7b 22 76 22 3a 20 ff 1b 5b 32 4a"),
+        "{text}"
+    );
     let (ok, _, error) = dlq(folder.path(), &["show", "999"]);
-    assert!(!ok && error.contains("there is no dead letter 999"), "{error}");
+    assert!(
+        !ok && error.contains("there is no dead letter 999"),
+        "{error}"
+    );
     let (ok, text, error) = dlq(folder.path(), &["drop", binary]);
     assert!(ok, "{error}");
     assert_eq!(text, "dropped 1 dead letters of 1 messages\n");
@@ -86,7 +118,9 @@ async fn dead_letters_are_listed_shown_dropped_replayed_and_exported() {
     let (ok, _, error) = dlq(folder.path(), &["replay", good]);
     assert!(ok, "{error}");
     until("it to come back", async || {
-        let back = list(folder.path()).iter().any(|l| l["payload"] == json!(payload) && l["count"] == 1);
+        let back = list(folder.path())
+            .iter()
+            .any(|l| l["payload"] == json!(payload) && l["count"] == 1);
         back.then_some(())
     })
     .await;
@@ -104,7 +138,10 @@ async fn dead_letters_are_listed_shown_dropped_replayed_and_exported() {
     let agent = ChildAgent::start(&setup, plant.port, None, folder.path()).await;
     let (ok, text, _) = dlq(folder.path(), &["replay", "--all"]);
     assert!(!ok, "one is left");
-    assert!(text.starts_with("replayed 1 dead letters of 1 messages\n"), "{text}");
+    assert!(
+        text.starts_with("replayed 1 dead letters of 1 messages\n"),
+        "{text}"
+    );
     let why = format!("left {cut}: only the first 64 of its 100 bytes were kept");
     assert!(text.contains(&why), "{text}");
     until("the reading", async || {
@@ -116,7 +153,10 @@ async fn dead_letters_are_listed_shown_dropped_replayed_and_exported() {
     let (ok, _, error) = dlq(folder.path(), &["export", file.to_str().unwrap()]);
     assert!(ok && error.contains("1 of them are cut"), "{error}");
     let line: Value = serde_json::from_str(fs::read_to_string(&file).unwrap().trim()).unwrap();
-    assert_eq!((&line["topic"], &line["payload_len"]), (&json!("plant/m-2/speed"), &json!(100)));
+    assert_eq!(
+        (&line["topic"], &line["payload_len"]),
+        (&json!("plant/m-2/speed"), &json!(100))
+    );
     let decoded = run(&[
         "decode",
         "--config",

@@ -101,7 +101,10 @@ async fn a_running_agent_says_how_it_is_and_a_stopped_one_how_it_was_left() {
     let nobody = run(&["status", "--url", &url]);
     assert_eq!(nobody.status.code(), Some(2));
     let error = String::from_utf8(nobody.stderr).unwrap();
-    assert!(error.contains(&format!("no agent answers at {url}")), "{error}");
+    assert!(
+        error.contains(&format!("no agent answers at {url}")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -122,11 +125,7 @@ async fn an_agent_that_never_ran_has_left_nothing() {
 #[tokio::test]
 async fn what_nobody_knows_after_a_kill_is_a_gap_and_a_journaled_source_has_none() {
     let plant = Mosquitto::start("").unwrap();
-    let may_lose = [
-        ("journal = false", ""),
-        ("", "qos = 0\n"),
-        ("", ""),
-    ];
+    let may_lose = [("journal = false", ""), ("", "qos = 0\n"), ("", "")];
     for (source, qos) in may_lose {
         let folder = TempDir::new().unwrap();
         let rules = Setup::default()
@@ -140,7 +139,10 @@ async fn what_nobody_knows_after_a_kill_is_a_gap_and_a_journaled_source_has_none
         let mut agent = ChildAgent::start(&setup, plant.port, None, folder.path()).await;
         Feeder::to(plant.port).send(&waves("m-1", 0..2, 20.0)).await;
         let stored = until("the books to be stored", async || {
-            let books = Reader::open(&folder.path().join("data")).ok()?.books().ok()?;
+            let books = Reader::open(&folder.path().join("data"))
+                .ok()?
+                .books()
+                .ok()?;
             books.get("plant").map(|state| state.stored_at)
         })
         .await;
@@ -161,7 +163,9 @@ async fn what_nobody_knows_after_a_kill_is_a_gap_and_a_journaled_source_has_none
             assert_eq!(gaps["last"]["source"], "plant");
             let since = gaps["last"]["since"].as_str().unwrap();
             assert!(since >= &*eyot::record::rfc3339(stored), "{gaps}");
-            assert!(table(folder.path()).contains("\ngaps          1; the last of source plant, 20"));
+            assert!(
+                table(folder.path()).contains("\ngaps          1; the last of source plant, 20")
+            );
         }
     }
 }
@@ -176,8 +180,7 @@ async fn invariant_8_health_is_degraded_while_the_journal_cannot_be_written() {
     command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
     command.arg(eyot());
     let setup = Setup::default();
-    let agent =
-        ChildAgent::start_by(command, &setup, plant.port, None, folder.path()).await;
+    let agent = ChildAgent::start_by(command, &setup, plant.port, None, folder.path()).await;
     let limit = |size: &str| {
         let pid = agent.process.pid().to_string();
         let set = Command::new("prlimit")
@@ -203,12 +206,20 @@ async fn invariant_8_health_is_degraded_while_the_journal_cannot_be_written() {
     let (code, health) = health;
     assert_eq!((code, &health["status"]), (1, &"degraded".into()));
     let reasons = health["reasons"].as_array().unwrap();
-    let said = |reason: &Value| reason.as_str().unwrap().starts_with("the journal cannot be written: ");
+    let said = |reason: &Value| {
+        reason
+            .as_str()
+            .unwrap()
+            .starts_with("the journal cannot be written: ")
+    };
     assert!(reasons.iter().any(said), "{reasons:?}");
     assert!(table(folder.path()).contains("; CANNOT BE WRITTEN: "));
 
     limit("unlimited");
-    until("health", async || (status(folder.path()).0 == 0).then_some(())).await;
+    until("health", async || {
+        (status(folder.path()).0 == 0).then_some(())
+    })
+    .await;
     until("the reading that had to wait", async || {
         (agent.books("readings").term("processed") == 2).then_some(())
     })

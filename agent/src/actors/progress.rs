@@ -159,7 +159,8 @@ impl Progress {
     /// Whether enough has come since the last checkpoint.
     /// `pace` is how many times as long as usual to wait for that, to write less.
     pub(super) fn wants_checkpoint(&self, pace: f64) -> bool {
-        let tail = (self.checkpoint_bytes * TAIL_FACTOR / READING_BYTES) as f64 * pace.min(MAX_PACE);
+        let tail =
+            (self.checkpoint_bytes * TAIL_FACTOR / READING_BYTES) as f64 * pace.min(MAX_PACE);
         self.readings > (tail as u64).min(MAX_READINGS)
     }
 

@@ -43,7 +43,7 @@ impl Display for Table<'_> {
 
 fn head(f: &mut Formatter<'_>, status: &Value) -> fmt::Result {
     let agent = text(&status["agent"]);
-    if let Some(as_of) = status["as_of"].as_str() {
+    if status["as_of"].is_string() {
         if let Some(why) = status["unanswered"].as_str() {
             write!(
                 f,
@@ -57,7 +57,7 @@ fn head(f: &mut Formatter<'_>, status: &Value) -> fmt::Result {
             };
             write!(f, "{agent}: {how}")?;
         }
-        return write!(f, "; as of {as_of}\n");
+        return writeln!(f, "; as of {}", time(&status["as_of"]));
     }
     write!(f, "{agent}: {}", text(&status["health"]["status"]))?;
     for reason in list(&status["health"]["reasons"]) {
@@ -67,8 +67,8 @@ fn head(f: &mut Formatter<'_>, status: &Value) -> fmt::Result {
         f,
         "\nversion {}, started {}, now {}\n",
         text(&status["version"]),
-        text(&status["started_at"]),
-        text(&status["now"])
+        time(&status["started_at"]),
+        time(&status["now"])
     )
 }
 
@@ -264,8 +264,8 @@ fn gaps(f: &mut Formatter<'_>, gaps: &Value) -> fmt::Result {
             "{}; the last of source {}, {} to {}",
             Count(count),
             text(&last["source"]),
-            text(&last["since"]),
-            text(&last["until"])
+            time(&last["since"]),
+            time(&last["until"])
         ),
     )
 }
@@ -276,6 +276,15 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 
 fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or(0)
+}
+
+/// A time, to the second.
+fn time(value: &Value) -> String {
+    let text = text(value).to_string();
+    match text.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text,
+    }
 }
 
 fn text(value: &Value) -> Plain<'_> {

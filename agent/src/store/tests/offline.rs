@@ -46,7 +46,11 @@ async fn letters_leave_as_they_were_read_and_those_that_came_since_stay() {
     let dir = TempDir::new().unwrap();
     let store = open(dir.path());
     for payload in [b"a", b"a", b"b"] {
-        store.handle.dead_letter(letter("a", payload)).await.unwrap();
+        store
+            .handle
+            .dead_letter(letter("a", payload))
+            .await
+            .unwrap();
     }
     store.handle.flush().await.unwrap();
     let read = Reader::open(dir.path()).unwrap().dead_letters(9).unwrap();
@@ -59,7 +63,10 @@ async fn letters_leave_as_they_were_read_and_those_that_came_since_stay() {
     assert_eq!(leave(dir.path(), &read[..1], Leave::Dropped).unwrap(), 0);
     let left = store.handle.dead_letters(9).await.unwrap();
     assert_eq!(left.len(), 1);
-    assert_eq!((left[0].payload.as_deref(), left[0].count), (Some(&b"a"[..]), 1));
+    assert_eq!(
+        (left[0].payload.as_deref(), left[0].count),
+        (Some(&b"a"[..]), 1)
+    );
     let counts = store.handle.stats().await.unwrap().dead_letters;
     assert_eq!((counts.kept, counts.dropped, counts.replayed), (1, 1, 2));
     // The store goes on as if nothing had been.
@@ -115,12 +122,23 @@ async fn commits_that_are_put_off_wait_and_alerts_take_them_along() {
         on_commit: None,
     };
     let mut changed = store.handle.changed();
-    store.handle.commit(commit(1, Lane::Summary, "summary")).await.unwrap();
+    store
+        .handle
+        .commit(commit(1, Lane::Summary, "summary"))
+        .await
+        .unwrap();
     tokio::time::timeout(Duration::from_millis(500), changed.changed())
         .await
         .expect_err("it waits");
-    store.handle.commit(commit(2, Lane::Alert, "alert")).await.unwrap();
-    tokio::time::timeout(PATIENCE, changed.changed()).await.unwrap().unwrap();
+    store
+        .handle
+        .commit(commit(2, Lane::Alert, "alert"))
+        .await
+        .unwrap();
+    tokio::time::timeout(PATIENCE, changed.changed())
+        .await
+        .unwrap()
+        .unwrap();
     for lane in [Lane::Summary, Lane::Alert] {
         assert_eq!(store.handle.fetch(lane, 0, 9).await.unwrap().len(), 1);
     }
