@@ -12,11 +12,16 @@ const KEPT: u64 = 1_000;
 pub(super) fn add(db: &Connection, gaps: &[Gap]) -> rusqlite::Result<()> {
     let tx = db.unchecked_transaction()?;
     for gap in gaps {
-        tx.prepare_cached(
-            "INSERT INTO gaps (source, since, until) VALUES (?1, ?2, ?3)
-             ON CONFLICT (source, since) DO UPDATE SET until = MAX(until, excluded.until)",
-        )?
-        .execute((&gap.source, gap.since.0, gap.until.0))?;
+        // Not an upsert, which would use up a number even where it only updates.
+        let longer = tx
+            .prepare_cached(
+                "UPDATE gaps SET until = MAX(until, ?3) WHERE source = ?1 AND since = ?2",
+            )?
+            .execute((&gap.source, gap.since.0, gap.until.0))?;
+        if longer == 0 {
+            tx.prepare_cached("INSERT INTO gaps (source, since, until) VALUES (?1, ?2, ?3)")?
+                .execute((&gap.source, gap.since.0, gap.until.0))?;
+        }
     }
     tx.prepare_cached("DELETE FROM gaps WHERE id <= (SELECT MAX(id) FROM gaps) - ?1")?
         .execute([KEPT])?;
