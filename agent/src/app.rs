@@ -4,12 +4,14 @@
 //! sources start last. Stopping goes the other way round: sources first, then devices, so that what
 //! is open gets closed and committed, then the uplink and the store.
 
+mod gaps;
 mod journal;
 mod recover;
 mod start;
 mod status;
 mod supervisor;
 mod view;
+mod wear;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ pub(crate) use self::start::class_runtime;
 pub use self::start::{Builder, StartError};
 use self::supervisor::SupervisorMessage;
 use self::view::AgentView;
+pub(crate) use self::view::gaps as gaps_view;
 use crate::actors::FleetMessage;
 use crate::books::Ledger;
 use crate::error::chain;

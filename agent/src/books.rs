@@ -210,6 +210,7 @@ impl crate::store::Books for Ledger {
                 position: inner.state.position,
                 letters,
                 letters_evicted,
+                ..SourceState::default()
             };
             (book.source.to_string(), state)
         };

@@ -24,7 +24,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "clock", "config", "direct", "discover", "error", "mqtt", "ops", "sim",
+            "app", "books", "clock", "config", "direct", "discover", "error", "mqtt", "ops",
+            "record", "sim", "store",
         ],
     ),
     ("clock", &[]),

@@ -265,7 +265,8 @@ impl DeviceActorState {
             // These are committed already.
             self.effects.clear();
         }
-        if self.effects.is_empty() && !self.progress.wants_checkpoint() {
+        let wants_checkpoint = self.progress.wants_checkpoint(self.store.pace().factor());
+        if self.effects.is_empty() && !wants_checkpoint {
             return None;
         }
         let now = clock::now();
@@ -292,7 +293,7 @@ impl DeviceActorState {
             checkpoint: None,
             on_commit: None,
         };
-        Some(if self.progress.wants_checkpoint() {
+        Some(if wants_checkpoint {
             self.with_checkpoint(commit)
         } else {
             commit

@@ -186,6 +186,11 @@ impl DeviceEntry {
         }
     }
 
+    /// Whether it has to catch up with the journal.
+    pub fn is_behind(&self) -> bool {
+        self.door().lag.is_some()
+    }
+
     /// The actor runs: what has waited goes first.
     pub(super) fn started(&self, actor: ActorRef<DeviceMessage>) {
         let mut door = self.door();

@@ -15,6 +15,8 @@ const TAIL_FACTOR: u64 = 64;
 const READING_BYTES: u64 = 12;
 /// A checkpoint is due after so many readings at the latest: replaying them takes about a second.
 const MAX_READINGS: u64 = 2_000_000;
+/// Checkpoints are put off no further than to so many times as much, to write less: a start reads as much more.
+const MAX_PACE: f64 = 8.0;
 /// The size of a checkpoint before there was one.
 const FIRST_BYTES: u64 = 4_096;
 
@@ -155,8 +157,11 @@ impl Progress {
     }
 
     /// Whether enough has come since the last checkpoint.
-    pub(super) fn wants_checkpoint(&self) -> bool {
-        self.readings > (self.checkpoint_bytes * TAIL_FACTOR / READING_BYTES).min(MAX_READINGS)
+    /// `pace` is how many times as long as usual to wait for that, to write less.
+    pub(super) fn wants_checkpoint(&self, pace: f64) -> bool {
+        let tail =
+            (self.checkpoint_bytes * TAIL_FACTOR / READING_BYTES) as f64 * pace.min(MAX_PACE);
+        self.readings > (tail as u64).min(MAX_READINGS)
     }
 
     /// Whether anything has come since the last checkpoint.

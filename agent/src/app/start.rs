@@ -14,10 +14,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
+use super::gaps;
 use super::journal::Opened;
 use super::status::StatusReport;
 use super::supervisor::{Children, Supervisor};
-use super::view::{self, AgentView};
+use super::view::{self, AgentView, Disk};
+use super::wear::Wear;
 use crate::actors::{ClassRuntime, Fleet, FleetActor, FleetArguments, FleetMessage};
 use crate::books::Ledger;
 use crate::clock;
@@ -29,7 +31,7 @@ use crate::link::LinkStatus;
 use crate::models::{self, ModelError};
 use crate::ops::{self, Metrics, Phase};
 use crate::record::{self, Encoder};
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, Pace, Store, StoreError};
 use crate::uplink::UplinkArguments;
 
 /// Summaries in a folded block.
@@ -137,7 +139,9 @@ impl Builder {
 
         let sources = config.sources.iter();
         let ledger = Ledger::new(sources.map(|source| (source.name.as_str(), source.journaled)));
-        let mut store = open_store(&config, &ledger, self.slow_commit, &mut faults).await?;
+        let pace = Pace::default();
+        let opening = (self.slow_commit, pace.clone());
+        let mut store = open_store(&config, &ledger, opening, &mut faults).await?;
         let metrics = Arc::new(Metrics::default());
         let stop = CancellationToken::new();
         let mut journal =
@@ -164,6 +168,11 @@ impl Builder {
             recent: Arc::new(recent.unwrap_or_default()),
             assets: Arc::new(Assets::new(&config.assets)),
         };
+        let disk = Disk {
+            journal: around.journal.as_ref().map(JournalHandle::view),
+            wear: Arc::new(Wear::new(&config.store, pace)),
+        };
+        tokio::spawn(Arc::clone(&disk.wear).follow(stop.clone()));
         let models: Vec<_> = models(&fleet).collect();
         let mut children = Children {
             sources: source_arguments(&config, &ledger, &around),
@@ -177,6 +186,7 @@ impl Builder {
             children.sources.iter().map(|s| s.status.clone()).collect(),
             uplink_status.clone(),
             faults,
+            disk,
         ));
         children.uplink = config.uplink.as_ref().map(|uplink| UplinkArguments {
             uplink: uplink.clone(),
@@ -282,7 +292,7 @@ pub(crate) fn class_runtime(
 async fn open_store(
     config: &Config,
     ledger: &Ledger,
-    slow_commit: Option<Duration>,
+    (slow_commit, pace): (Option<Duration>, Pace),
     faults: &mut Vec<String>,
 ) -> Result<Store, StoreError> {
     let options = store::Options {
@@ -302,6 +312,7 @@ async fn open_store(
         } else {
             Duration::ZERO
         },
+        pace,
         channel: STORE_CHANNEL,
         clock: clock::now,
         books: Arc::new(ledger.clone()),
@@ -310,10 +321,18 @@ async fn open_store(
     let mut store = tokio::task::spawn_blocking(|| Store::open(options))
         .await
         .map_err(|_| StoreError::Panicked)??;
-    ledger.restore(std::mem::take(&mut store.books), &store.devices);
+    let books = std::mem::take(&mut store.books);
     if store.unclean_stop {
         tracing::warn!("the last run ended without an orderly stop");
+        let gaps = gaps::after_unclean_stop(&config.sources, &books, clock::now());
+        if let Err(error) = store.handle.gaps(gaps).await {
+            tracing::error!(
+                error = chain(&error),
+                "cannot note that something may be lost"
+            );
+        }
     }
+    ledger.restore(books, &store.devices);
     if let Some(path) = &store.set_aside {
         faults.push(format!(
             "the database could not be used and was set aside as {}",

@@ -6,16 +6,18 @@ use std::time::Duration;
 use eyot_pipeline::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::wear::Wear;
 use crate::actors::{self, DeviceEntry, Fleet, Liveness};
 use crate::books::Ledger;
 use crate::clock;
 use crate::config::{Broker, Config};
+use crate::journal::JournalView;
 use crate::link::LinkStatus;
 use crate::ops::{
-    DeviceCounts, DeviceState, DeviceView, LaneView, Limits, Link, Overview, Phase, SourceView,
-    StoreView, View,
+    DeviceCounts, DeviceState, DeviceView, GapView, GapsView, JournalStatusView, LaneView, Limits,
+    Link, Overview, Phase, SourceView, StoreView, View,
 };
-use crate::store::{Stats, StoreHandle};
+use crate::store::{Gaps, LetterCounts, Stats, StoreHandle};
 
 /// How often the store's figures are fetched: they are this old at most.
 const STORE_INTERVAL: Duration = Duration::from_millis(500);
@@ -30,8 +32,15 @@ pub(super) struct AgentView {
     sources: Vec<(String, LinkStatus)>,
     uplink: Option<(String, LinkStatus)>,
     faults: Vec<String>,
+    disk: Disk,
     phase: Mutex<Phase>,
     store: Mutex<(Option<Stats>, Option<String>)>,
+}
+
+/// What is written, besides the database.
+pub(super) struct Disk {
+    pub(super) journal: Option<JournalView>,
+    pub(super) wear: Arc<Wear>,
 }
 
 impl AgentView {
@@ -42,6 +51,7 @@ impl AgentView {
         sources: Vec<LinkStatus>,
         uplink: Option<LinkStatus>,
         faults: Vec<String>,
+        disk: Disk,
     ) -> Self {
         let brokers = config.sources.iter().map(|source| url(&source.broker));
         let uplink_broker = config.uplink.as_ref().map(|uplink| url(&uplink.broker));
@@ -59,6 +69,7 @@ impl AgentView {
             sources: brokers.zip(sources).collect(),
             uplink: uplink_broker.zip(uplink),
             faults,
+            disk,
             phase: Mutex::new(Phase::Starting),
             store: Mutex::default(),
         }
@@ -119,11 +130,10 @@ impl View for AgentView {
                 .collect(),
             uplink: self.uplink.as_ref().map(link),
             lanes: stats.map_or_else(Vec::new, lanes),
-            store: StoreView {
-                degraded,
-                db_bytes: stats.map_or(0, |stats| stats.file_bytes),
-                dead_letters: stats.map_or(0, |stats| stats.dead_letters),
-            },
+            journal: self.disk.journal.as_ref().map(journal),
+            store: store(stats, degraded),
+            wear: self.disk.wear.view(),
+            gaps: stats.map_or_else(GapsView::default, |stats| gaps(&stats.gaps)),
             devices: counts(&self.fleet.devices()),
             limits: self.limits,
             faults: self.faults.clone(),
@@ -154,6 +164,44 @@ fn lanes(stats: &Stats) -> Vec<LaneView> {
     stats.lanes.map(view).into()
 }
 
+fn store(stats: Option<&Stats>, degraded: Option<String>) -> StoreView {
+    let letters = stats.map_or_else(LetterCounts::default, |stats| stats.dead_letters);
+    StoreView {
+        degraded,
+        db_bytes: stats.map_or(0, |stats| stats.file_bytes),
+        dead_letters: letters.kept,
+        dead_letters_evicted: letters.evicted,
+        dead_letters_dropped: letters.dropped,
+        dead_letters_replayed: letters.replayed,
+    }
+}
+
+fn journal(view: &JournalView) -> JournalStatusView {
+    let status = view.status();
+    JournalStatusView {
+        bytes: status.bytes,
+        max_bytes: status.max_bytes,
+        entries: status.entries,
+        readings: status.readings,
+        written_bytes: status.written,
+        commits: status.commits,
+        failing: status.failing,
+        full: status.full,
+    }
+}
+
+/// Gaps as ops shows them.
+pub(crate) fn gaps(gaps: &Gaps) -> GapsView {
+    GapsView {
+        count: gaps.count,
+        last: gaps.last.clone().map(|gap| GapView {
+            source: gap.source,
+            since: gap.since,
+            until: gap.until,
+        }),
+    }
+}
+
 fn state(entry: &DeviceEntry) -> DeviceState {
     match entry.state() {
         actors::DeviceState::Starting => DeviceState::Restarting,
@@ -166,6 +214,7 @@ fn counts(devices: &[Arc<DeviceEntry>]) -> DeviceCounts {
     let mut counts = DeviceCounts::default();
     for entry in devices {
         counts.restarts += entry.restarts();
+        counts.behind += u64::from(entry.is_behind());
         *match state(entry) {
             DeviceState::Running => &mut counts.running,
             DeviceState::Restarting => &mut counts.restarting,
@@ -195,6 +244,7 @@ fn device(entry: &DeviceEntry) -> DeviceView {
         duplicate,
         rejected,
         restarts: entry.restarts(),
+        behind: entry.is_behind(),
         online: match entry.liveness() {
             Liveness::Unknown => None,
             Liveness::Online => Some(true),

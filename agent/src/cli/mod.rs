@@ -3,12 +3,15 @@
 pub mod check;
 pub mod decode;
 pub mod discover;
+pub mod dlq;
 mod publisher;
 pub mod replay;
 pub mod run;
 pub mod sim;
+pub mod status;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -47,6 +50,10 @@ enum Command {
         /// Configuration file
         file: PathBuf,
     },
+    /// Say how an agent is doing, or how it was left: exit code 0 healthy, 1 degraded, 2 not reachable
+    Status(status::StatusArgs),
+    /// Messages that could not be decoded: look at them, publish them again, drop them
+    Dlq(Box<dlq::DlqArgs>),
     /// Print the readings of a message or a recording, or why there are none
     Decode(Box<decode::DecodeArgs>),
     /// Listen to a broker and propose a configuration
@@ -70,6 +77,18 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Run { config } => return run::run(&config),
         Command::Check { file } => return check::run(&file),
+        Command::Status(args) => return status::run(&args),
+        Command::Dlq(args) => {
+            let mut complete = true;
+            let done = publishing(async |stop| {
+                complete = dlq::run(&args, &stop).await?;
+                Ok(())
+            });
+            if done.is_ok() && !complete {
+                return ExitCode::FAILURE;
+            }
+            done
+        }
         Command::Decode(args) => return decode::run(&args),
         Command::Discover(args) => discover::run(&args),
         Command::Schema => report_schema(),

@@ -1,4 +1,4 @@
-//! Publishing to a broker, for `eyot sim` and `eyot replay`.
+//! Publishing to a broker, for `eyot sim`, `eyot replay` and `eyot dlq`.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -57,6 +57,15 @@ impl BrokerPublisher {
             credentials: None,
             tls: None,
         };
+        Self::to(broker).await
+    }
+
+    /// Connects to a broker, with a session that ends with the connection.
+    ///
+    /// # Errors
+    /// When it cannot be reached within ten seconds.
+    pub async fn to(mut broker: Broker) -> anyhow::Result<Self> {
+        broker.session_expiry = Duration::ZERO;
         let mut options = mqtt::Options::publisher(broker, IN_FLIGHT);
         options.clean = true;
         let (client, mut events) = mqtt::connect(&options)?;
@@ -88,6 +97,17 @@ impl BrokerPublisher {
             acks: VecDeque::new(),
         })
     }
+
+    /// Waits until the broker has everything that was published.
+    ///
+    /// # Errors
+    /// When it does not take something.
+    pub async fn settle(&mut self) -> Result<(), Error> {
+        while let Some(ack) = self.acks.pop_front() {
+            ack.await?;
+        }
+        Ok(())
+    }
 }
 
 impl Publish for BrokerPublisher {
@@ -115,9 +135,7 @@ impl Publish for BrokerPublisher {
     }
 
     async fn finish(&mut self) -> Result<(), Error> {
-        for ack in self.acks.drain(..) {
-            ack.await?;
-        }
+        self.settle().await?;
         // The farewell goes out behind everything else.
         self.client.disconnect().await?;
         let _ = (&mut self.polling).await;

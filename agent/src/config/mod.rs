@@ -212,6 +212,10 @@ pub struct Store {
     pub commit_interval: Duration,
     /// Bytes of disk held back for when it is full; 0 for none.
     pub headroom: u64,
+    /// Bytes that may be written in a day; `None`: as many as there are.
+    pub max_written_per_day: Option<u64>,
+    /// Bytes that the medium can take; `None`: nobody knows.
+    pub flash_endurance: Option<u64>,
 }
 
 /// What waits for the uplink.

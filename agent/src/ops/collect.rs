@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 use super::health::{Status, health};
 use super::metrics::{Metrics, Snapshot, Stage};
 use super::process::Process;
-use super::view::{DeviceState, Overview, Phase, View};
+use super::view::{DeviceState, JournalStatusView, Overview, Phase, View, WearView};
 
 /// Everything that `/metrics` shows.
 pub(super) fn registry(view: Arc<dyn View>, metrics: Arc<Metrics>) -> Registry {
@@ -107,6 +107,12 @@ impl Collector for ViewCollector {
         let overview = self.0.overview();
         let mut to = Families(encoder);
         agent(&mut to, &overview)?;
+        if let Some(journal) = &overview.journal {
+            self::journal(&mut to, journal)?;
+        }
+        if let Some(wear) = &overview.wear {
+            self::wear(&mut to, wear)?;
+        }
         messages(&mut to, &overview)?;
         readings(&mut to, &overview)?;
         records(&mut to, &overview)
@@ -133,6 +139,26 @@ fn agent(to: &mut Families<'_>, overview: &Overview) -> fmt::Result {
     )?;
     to.gauge("store_bytes", "Size of the database.", store.db_bytes)?;
     to.gauge("dead_letters", "Dead letters kept.", store.dead_letters)?;
+    to.counters(
+        "dead_letters_left",
+        "Messages whose dead letters are no longer kept, by what became of them.",
+        [
+            ("evicted", store.dead_letters_evicted),
+            ("dropped", store.dead_letters_dropped),
+            ("replayed", store.dead_letters_replayed),
+        ]
+        .map(|(how, n)| ([("how", how.to_owned())], n)),
+    )?;
+    to.counter(
+        "gaps",
+        "Times of which nobody knows what was lost.",
+        overview.gaps.count,
+    )?;
+    to.gauge(
+        "devices_behind",
+        "Devices that have to catch up with the journal.",
+        devices.behind,
+    )?;
     to.gauges(
         "devices",
         "Devices known, by state.",
@@ -147,6 +173,84 @@ fn agent(to: &mut Families<'_>, overview: &Overview) -> fmt::Result {
         "device_restarts",
         "Restarts of devices after a failure.",
         devices.restarts,
+    )
+}
+
+fn journal(to: &mut Families<'_>, journal: &JournalStatusView) -> fmt::Result {
+    to.gauge("journal_bytes", "Size of the journal.", journal.bytes)?;
+    to.gauge(
+        "journal_max_bytes",
+        "Size that the journal may have.",
+        journal.max_bytes,
+    )?;
+    to.gauge(
+        "journal_failing",
+        "Whether the journal cannot be written.",
+        u64::from(journal.failing.is_some()),
+    )?;
+    to.gauge(
+        "journal_full",
+        "Whether the journal has no room for readings.",
+        u64::from(journal.full),
+    )?;
+    to.counter(
+        "journal_entries",
+        "Entries committed to the journal.",
+        journal.entries,
+    )?;
+    to.counter(
+        "journal_readings",
+        "Readings committed to the journal.",
+        journal.readings,
+    )?;
+    to.counter(
+        "journal_written_bytes",
+        "Bytes written to the journal; over the readings, those that each takes.",
+        journal.written_bytes,
+    )?;
+    to.counter(
+        "journal_commits",
+        "Commits of the journal.",
+        journal.commits,
+    )
+}
+
+fn wear(to: &mut Families<'_>, wear: &WearView) -> fmt::Result {
+    to.counter(
+        "storage_written_bytes",
+        "Bytes that went to storage, as the system counts them.",
+        wear.written_bytes,
+    )?;
+    to.counter(
+        "call_written_bytes",
+        "Bytes handed to the system to write, sockets included.",
+        wear.call_bytes,
+    )?;
+    if let Some(rate) = wear.bytes_per_day {
+        to.gauge(
+            "storage_written_bytes_per_day",
+            "Bytes that go to storage in a day at the rate of the last hours.",
+            rate,
+        )?;
+    }
+    if let Some(budget) = wear.budget_per_day {
+        to.gauge(
+            "storage_budget_bytes_per_day",
+            "Bytes that may go to storage in a day.",
+            budget,
+        )?;
+    }
+    if let Some(days) = wear.lifetime_days {
+        to.gauge(
+            "storage_lifetime_days",
+            "Days until the medium has taken what it can, at the rate of the last hours.",
+            days,
+        )?;
+    }
+    to.gauge(
+        "commit_pace",
+        "How many times as long as configured commits wait, to write less.",
+        wear.pace,
     )
 }
 

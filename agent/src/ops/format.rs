@@ -27,7 +27,7 @@ impl Display for Escaped<'_> {
 }
 
 /// A count with its thousands apart: `12,345`.
-pub(super) struct Count(pub(super) u64);
+pub(crate) struct Count(pub(crate) u64);
 
 impl Display for Count {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -43,7 +43,7 @@ impl Display for Count {
 }
 
 /// A length of time with two figures' worth of meaning: `350 ms`, `1.2 s`, `4 m 12 s`, `3 d 4 h`.
-pub(super) struct Age(pub(super) Span);
+pub(crate) struct Age(pub(crate) Span);
 
 impl Display for Age {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -62,7 +62,7 @@ impl Display for Age {
 }
 
 /// A size in decimal units: `950 B`, `12.3 MB`.
-pub(super) struct Bytes(pub(super) u64);
+pub(crate) struct Bytes(pub(crate) u64);
 
 impl Display for Bytes {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -77,6 +77,19 @@ impl Display for Bytes {
         }
         let decimals = usize::from(unit != "B");
         write!(f, "{size:.decimals$} {unit}")
+    }
+}
+
+/// Days, as years where they are many: `40 days`, `10.2 years`.
+pub(crate) struct Years(pub(crate) f64);
+
+impl Display for Years {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            days if days < 730.0 => write!(f, "{days:.0} days"),
+            days if days < 36_525.0 => write!(f, "{:.1} years", days / 365.25),
+            _ => f.write_str("over 100 years"),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::equation::Equation;
+use super::format::Bytes;
 use super::view::{Link, Overview, Phase};
 
 /// The answer of `/healthz`.
@@ -28,7 +29,8 @@ pub enum Status {
 ///
 /// - the agent is running, neither starting nor stopping;
 /// - every source is connected, and the uplink is, if there is one;
-/// - the store is not degraded;
+/// - the journal takes what comes, and the store is not degraded;
+/// - no more is written than allowed, or commits can still be put off;
 /// - no device is quarantined;
 /// - the books of every source and lane balance;
 /// - the agent has reported no other fault.
@@ -50,8 +52,28 @@ pub fn health(overview: &Overview) -> Health {
     if let Some(uplink) = &overview.uplink {
         reasons.extend(disconnected("the uplink", uplink));
     }
+    if let Some(journal) = &overview.journal {
+        if let Some(why) = &journal.failing {
+            reasons.push(format!("the journal cannot be written: {why}"));
+        }
+        if journal.full {
+            reasons.push(format!(
+                "the journal is full ({} of {}): readings are dropped",
+                Bytes(journal.bytes),
+                Bytes(journal.max_bytes)
+            ));
+        }
+    }
     if let Some(why) = &overview.store.degraded {
         reasons.push(format!("the store is degraded: {why}"));
+    }
+    if let Some(wear) = overview.wear.as_ref().filter(|wear| wear.beyond_budget) {
+        reasons.push(format!(
+            "more is written than [store] max_written_per_day allows, although commits wait as long as they may: \
+             {} of {} a day",
+            Bytes(wear.bytes_per_day.unwrap_or(0)),
+            Bytes(wear.budget_per_day.unwrap_or(0))
+        ));
     }
     match overview.devices.quarantined {
         0 => {}
@@ -161,6 +183,19 @@ mod tests {
         check(
             |o| o.store.degraded = Some("disk full".into()),
             "the store is degraded: disk full",
+        );
+        check(
+            |o| o.journal.as_mut().unwrap().failing = Some("disk full".into()),
+            "the journal cannot be written: disk full",
+        );
+        check(
+            |o| o.journal.as_mut().unwrap().full = true,
+            "the journal is full (83.9 MB of 268.4 MB): readings are dropped",
+        );
+        check(
+            |o| o.wear.as_mut().unwrap().beyond_budget = true,
+            "more is written than [store] max_written_per_day allows, although commits wait as long as they may: \
+             1.2 GB of 2.1 GB a day",
         );
         check(|o| o.devices.quarantined = 1, "1 device is quarantined");
         check(|o| o.devices.quarantined = 3, "3 devices are quarantined");

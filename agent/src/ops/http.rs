@@ -4,6 +4,7 @@
 //! serves. Same-origin rules see to that as long as a request's `Host` is one that only we can be
 //! reached by: a name that an attacker's DNS points here ("DNS rebinding") is refused (invariant 9).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 
 use super::health::{Health, Status, health};
-use super::metrics::Metrics;
+use super::metrics::{Metrics, Stage};
 use super::view::{DeviceView, Overview, Phase, View};
 use super::{collect, page};
 
@@ -49,6 +50,7 @@ struct Shared {
     name: Arc<str>,
     view: Arc<dyn View>,
     registry: Arc<Registry>,
+    metrics: Arc<Metrics>,
 }
 
 /// The routes behind their guard. `name` is the agent's.
@@ -56,7 +58,8 @@ pub(super) fn routes(name: &str, view: Arc<dyn View>, metrics: Arc<Metrics>) -> 
     let shared = Shared {
         name: name.into(),
         view: Arc::clone(&view),
-        registry: Arc::new(collect::registry(view, metrics)),
+        registry: Arc::new(collect::registry(view, Arc::clone(&metrics))),
+        metrics,
     };
     Router::new()
         .route("/", get(show_page))
@@ -150,10 +153,26 @@ async fn show_overview(State(shared): State<Shared>) -> Response {
         health: Health,
         #[serde(flatten)]
         overview: Overview,
+        /// Largest age since the agent started, by stage, in seconds; before the first reading nothing.
+        freshness_max_s: BTreeMap<&'static str, f64>,
     }
     let overview = shared.view.overview();
     let health = health(&overview);
-    Json(Body { health, overview }).into_response()
+    let freshness_max_s = Stage::ALL
+        .into_iter()
+        .filter_map(|stage| {
+            Some((
+                stage.name(),
+                shared.metrics.freshness(stage).snapshot().max?,
+            ))
+        })
+        .collect();
+    let body = Body {
+        health,
+        overview,
+        freshness_max_s,
+    };
+    Json(body).into_response()
 }
 
 async fn show_devices(

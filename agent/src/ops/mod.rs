@@ -20,7 +20,7 @@ pub mod log;
 
 mod collect;
 mod equation;
-mod format;
+pub(crate) mod format;
 mod health;
 mod http;
 mod metrics;
@@ -40,9 +40,10 @@ use tokio_util::sync::CancellationToken;
 pub use equation::{Equation, Reason, Term};
 pub use health::{Health, Status, health};
 pub use metrics::{Metrics, Stage};
+pub use process::{Written, written};
 pub use view::{
-    DeviceCounts, DeviceState, DeviceView, LaneView, Limits, Link, Overview, Phase, SourceView,
-    StoreView, View,
+    DeviceCounts, DeviceState, DeviceView, GapView, GapsView, JournalStatusView, LaneView, Limits,
+    Link, Overview, Phase, SourceView, StoreView, View, WearView,
 };
 
 /// Answers HTTP on `listener` until `stop` is cancelled; then answers under way are finished, for a

@@ -12,9 +12,9 @@ use eyot_pipeline::Timestamp;
 
 use self::devices::Devices;
 use super::equation::{Equation, Term};
-use super::format::{Age, Bytes, Count, Escaped};
+use super::format::{Age, Bytes, Count, Escaped, Years};
 use super::health::{Health, Status, health};
-use super::view::{DeviceView, Link, Overview};
+use super::view::{DeviceView, Link, Overview, WearView};
 
 pub(super) use self::devices::matches;
 
@@ -135,6 +135,7 @@ fn figures(f: &mut Formatter<'_>, overview: &Overview) -> fmt::Result {
     f.write_str("<section class=\"figures\" aria-label=\"Figures\">\n")?;
     let of = |n: u64| format!("of {} at most", Count(n));
     let not_running = match (devices.restarting, devices.quarantined) {
+        (0, 0) if devices.behind > 0 => format!("{} behind the journal", Count(devices.behind)),
         (0, 0) => of(limits.devices),
         (restarting, quarantined) => format!("{restarting} restarting, {quarantined} quarantined"),
     };
@@ -158,9 +159,45 @@ fn figures(f: &mut Formatter<'_>, overview: &Overview) -> fmt::Result {
         Count(store.dead_letters),
         &of(limits.dead_letters),
     )?;
+    if let Some(journal) = &overview.journal {
+        let state = match journal {
+            journal if journal.failing.is_some() => "cannot be written".to_owned(),
+            journal if journal.full => "full".to_owned(),
+            _ => format!("of {} at most", Bytes(journal.max_bytes)),
+        };
+        figure(f, "Journal", Bytes(journal.bytes), &state)?;
+    }
     let state = store.degraded.as_ref().map_or("in order", |_| "degraded");
     figure(f, "Database", Bytes(store.db_bytes), state)?;
+    if let Some(wear) = &overview.wear {
+        wear_figure(f, wear)?;
+    }
+    if let Some(last) = &overview.gaps.last {
+        let (count, source) = (Count(overview.gaps.count), Escaped(&last.source));
+        let note = format!("last {source}, until {}", Clock(last.until));
+        figure(f, "Gaps", count, &note)?;
+    }
     f.write_str("</section>\n")
+}
+
+fn wear_figure(f: &mut Formatter<'_>, wear: &WearView) -> fmt::Result {
+    let note = match (wear.budget_per_day, wear.lifetime_days) {
+        (Some(budget), _) if wear.pace > 1.0 => {
+            format!("of {}; commits wait {:.0} ×", Bytes(budget), wear.pace)
+        }
+        (Some(budget), _) => format!("of {} at most", Bytes(budget)),
+        (None, Some(days)) => format!("lasts {}", Years(days)),
+        (None, None) => format!("{} so far", Bytes(wear.written_bytes)),
+    };
+    match wear.bytes_per_day {
+        Some(rate) => figure(f, "Written a day", Bytes(rate), &note),
+        None => figure(
+            f,
+            "Written",
+            Bytes(wear.written_bytes),
+            "rate not known yet",
+        ),
+    }
 }
 
 fn figure(f: &mut Formatter<'_>, label: &str, value: impl Display, note: &str) -> fmt::Result {

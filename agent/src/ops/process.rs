@@ -2,6 +2,31 @@
 
 use std::fs;
 
+/// What a process has written since it started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Bytes that went, or will go, to storage: whole pages, each time that one is written back.
+    pub to_storage: u64,
+    /// Bytes handed to the system, sockets included.
+    pub by_calls: u64,
+}
+
+/// What this process has written; `None` where the system does not say.
+pub fn written() -> Option<Written> {
+    parse_written(&fs::read_to_string("/proc/self/io").ok()?)
+}
+
+fn parse_written(io: &str) -> Option<Written> {
+    let field = |name: &str| {
+        let mut lines = io.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok())
+    };
+    Some(Written {
+        to_storage: field("write_bytes:")?.saturating_sub(field("cancelled_write_bytes:")?),
+        by_calls: field("wchar:")?,
+    })
+}
+
 /// The process as `/proc/self` shows it; what cannot be read, as on other systems, is `None`.
 #[derive(Debug, PartialEq)]
 pub(super) struct Process {
@@ -67,6 +92,14 @@ mod tests {
             Some(14_131_200)
         );
         assert_eq!(resident_bytes("Name:\teyot\n"), None);
+    }
+
+    #[test]
+    fn what_was_written_is_without_what_was_taken_back() {
+        let io = "rchar: 9\nwchar: 12345\nsyscr: 1\nsyscw: 2\nread_bytes: 0\nwrite_bytes: 8192\ncancelled_write_bytes: 4096\n";
+        let written = parse_written(io).unwrap();
+        assert_eq!((written.to_storage, written.by_calls), (4_096, 12_345));
+        assert_eq!(parse_written("wchar: 1\n"), None);
     }
 
     #[test]

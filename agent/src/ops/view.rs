@@ -38,8 +38,14 @@ pub struct Overview {
     pub uplink: Option<Link>,
     /// Most urgent first.
     pub lanes: Vec<LaneView>,
+    /// The journal; `None` when the config has none.
+    pub journal: Option<JournalStatusView>,
     /// The database.
     pub store: StoreView,
+    /// How much is written; `None` where the system does not say.
+    pub wear: Option<WearView>,
+    /// Times of which nobody knows what was lost.
+    pub gaps: GapsView,
     /// How many devices are in which state.
     pub devices: DeviceCounts,
     /// The bounds from the config that the numbers here are held against.
@@ -131,6 +137,76 @@ pub struct StoreView {
     pub db_bytes: u64,
     /// Dead letters kept.
     pub dead_letters: u64,
+    /// Dead letters that had to go, since there were too many.
+    pub dead_letters_evicted: u64,
+    /// Dead letters that were dropped by hand.
+    pub dead_letters_dropped: u64,
+    /// Dead letters that were published again.
+    pub dead_letters_replayed: u64,
+}
+
+/// The journal since the agent started.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct JournalStatusView {
+    /// Size of its segments.
+    pub bytes: u64,
+    /// What they may have.
+    pub max_bytes: u64,
+    /// Entries committed.
+    pub entries: u64,
+    /// Readings in them.
+    pub readings: u64,
+    /// Bytes written for them.
+    pub written_bytes: u64,
+    /// Commits that took them.
+    pub commits: u64,
+    /// Why it cannot commit at present; `None` while it can.
+    pub failing: Option<String>,
+    /// Whether there is no room for readings.
+    pub full: bool,
+}
+
+/// What the process has written since it started, to the device below its files.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct WearView {
+    /// Bytes that went to storage.
+    pub written_bytes: u64,
+    /// Bytes handed to the system in all, sockets included.
+    pub call_bytes: u64,
+    /// Bytes a day at the rate of the last hours; `None` in the first minute.
+    pub bytes_per_day: Option<u64>,
+    /// Seconds that this rate was measured over.
+    pub measured_s: u64,
+    /// What may be written in a day; `None` without a budget.
+    pub budget_per_day: Option<u64>,
+    /// How many times as long as configured commits wait to keep to it.
+    pub pace: f64,
+    /// Whether not even the longest waits keep to it.
+    pub beyond_budget: bool,
+    /// Days until the medium has taken what it can, at this rate; `None` if either is unknown.
+    pub lifetime_days: Option<f64>,
+}
+
+/// Times of which nobody knows what was lost: after a stop without warning, for sources that may lose something then.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct GapsView {
+    /// How many there were, ever.
+    pub count: u64,
+    /// The last one.
+    pub last: Option<GapView>,
+}
+
+/// A time of which nobody knows what a source lost.
+#[derive(Debug, Clone, Serialize)]
+pub struct GapView {
+    /// Name of the source.
+    pub source: String,
+    /// When it began at the earliest.
+    #[serde(serialize_with = "json::time")]
+    pub since: Timestamp,
+    /// When it ended.
+    #[serde(serialize_with = "json::time")]
+    pub until: Timestamp,
 }
 
 /// How many devices are in which state.
@@ -144,6 +220,8 @@ pub struct DeviceCounts {
     pub quarantined: u64,
     /// Restarts of any device since the agent started.
     pub restarts: u64,
+    /// Of all of them, those that have to catch up with the journal.
+    pub behind: u64,
 }
 
 impl DeviceCounts {
@@ -210,6 +288,8 @@ pub struct DeviceView {
     pub rejected: u64,
     /// Restarts of its actor since the agent started.
     pub restarts: u64,
+    /// Whether it has to catch up with the journal.
+    pub behind: bool,
     /// Whether it is there, as its last will or availability topic said last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub online: Option<bool>,

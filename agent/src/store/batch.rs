@@ -20,6 +20,7 @@ pub(super) struct Batch {
     pub(super) removals: Removals,
     flushes: Vec<oneshot::Sender<()>>,
     rows: usize,
+    pressing: bool,
 }
 
 /// Rows that leave the outbox. They make room, so they may go ahead of the rest.
@@ -51,6 +52,7 @@ impl Batch {
     pub(super) fn push(&mut self, message: Intake) {
         match message {
             Intake::Commit(commit) => {
+                self.pressing |= commit.records.iter().any(|r| r.lane == Lane::Alert);
                 self.rows += commit.records.len().max(1) + usize::from(commit.checkpoint.is_some());
                 self.commits.push(commit);
             }
@@ -73,6 +75,11 @@ impl Batch {
 
     pub(super) fn is_full(&self) -> bool {
         self.rows >= MAX_ROWS || self.removals.is_full()
+    }
+
+    /// Whether there is something that is not to be put off: an alert.
+    pub(super) fn is_pressing(&self) -> bool {
+        self.pressing
     }
 
     /// Whether someone waits for it.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use eyot_pipeline::ledger::{MessageFate, ReadingFate};
+use eyot_pipeline::time::Timestamp;
 use rusqlite::Connection;
 
 use super::schema::{self, key};
@@ -14,6 +15,21 @@ pub trait Books: Send + Sync {
     /// What each source has to store by now, each balanced in itself. Dead letters are handed over: they are
     /// the store's from here on. Called on the store's thread, so it must be quick.
     fn take(&self) -> Vec<(String, SourceState)>;
+}
+
+/// The books as they are in the database.
+pub(super) fn stored(db: &Connection) -> rusqlite::Result<HashMap<String, SourceState>> {
+    let mut stored: HashMap<String, SourceState> = HashMap::new();
+    let mut statement = db.prepare("SELECT source, side, term, reason, n FROM ledger")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (source, n) = (row.get(0)?, row.get(4)?);
+        let entry: [String; 3] = [row.get(1)?, row.get(2)?, row.get(3)?];
+        if !put_back(stored.entry(source).or_default(), &entry, n) {
+            tracing::warn!(?entry, n, "unknown entry in the stored books is ignored");
+        }
+    }
+    Ok(stored)
 }
 
 /// The live books, and what is stored of them.
@@ -29,19 +45,9 @@ const PENDING_LETTERS: usize = 1_000;
 
 impl Ledger {
     pub(super) fn load(db: &Connection, live: Arc<dyn Books>) -> rusqlite::Result<Self> {
-        let mut stored: HashMap<String, SourceState> = HashMap::new();
-        let mut statement = db.prepare("SELECT source, side, term, reason, n FROM ledger")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (source, n) = (row.get(0)?, row.get(4)?);
-            let entry: [String; 3] = [row.get(1)?, row.get(2)?, row.get(3)?];
-            if !put_back(stored.entry(source).or_default(), &entry, n) {
-                tracing::warn!(?entry, n, "unknown entry in the stored books is ignored");
-            }
-        }
         Ok(Self {
             live,
-            stored,
+            stored: stored(db)?,
             pending: HashMap::new(),
         })
     }
@@ -75,7 +81,12 @@ impl Ledger {
 
     /// Writes what was gathered: those entries of the books that differ from what is stored, and the dead
     /// letters, of which `letters` may stay.
-    pub(super) fn save(&self, db: &Connection, letters: usize) -> rusqlite::Result<()> {
+    pub(super) fn save(
+        &self,
+        db: &Connection,
+        letters: usize,
+        now: Timestamp,
+    ) -> rusqlite::Result<()> {
         let mut upsert = db.prepare_cached(
             "INSERT OR REPLACE INTO ledger (source, side, term, reason, n)
              VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -89,6 +100,8 @@ impl Ledger {
                     upsert.execute((source, side, term, reason, n))?;
                 }
             }
+            // Among the entries, since they are written anyway: it costs no page of its own.
+            upsert.execute((source, STORED, AT, "", now.0.max(0)))?;
             dead_letters::append(db, &state.letters, letters)?;
             if state.letters_evicted > 0 {
                 schema::count_up(db, key::DEAD_LETTERS_EVICTED, state.letters_evicted)?;
@@ -115,6 +128,8 @@ const IN_FLIGHT: &str = "in_flight";
 const UNMAPPED: &str = "unmapped";
 const JOURNAL: &str = "journal";
 const POSITION: &str = "position";
+const STORED: &str = "stored";
+const AT: &str = "at";
 
 /// The books as rows (side, term, reason, n), always in the same order.
 fn entries(
@@ -161,6 +176,7 @@ fn put_back(state: &mut SourceState, entry: &[String; 3], n: u64) -> bool {
         (READING, IN_FLIGHT) => book.readings_in_flight = n,
         (FIELD, UNMAPPED) => book.unmapped_fields = n,
         (JOURNAL, POSITION) => state.position = n,
+        (STORED, AT) => state.stored_at = Timestamp(i64::try_from(n).unwrap_or(0)),
         (MESSAGE, _) => {
             let Some(fate) = MessageFate::named(term, reason) else {
                 return false;

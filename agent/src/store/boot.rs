@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use eyot_pipeline::time::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
@@ -25,18 +26,28 @@ pub(super) struct Loaded {
     pub(super) devices: Vec<KnownDevice>,
 }
 
+/// How often it is looked whether the lock is free, and the pause in between.
+const LOCK_LOOKS: u32 = 3;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
 /// Holds `dir` until the file is dropped, or the process dies.
 pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
     fs::create_dir_all(dir).map_err(StoreError::file("create folder", dir))?;
     let path = dir.join("eyot.lock");
     let file = File::create(&path).map_err(StoreError::file("create", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
-            dir: dir.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(StoreError::file("lock", &path)(source)),
+    for _ in 0..LOCK_LOOKS {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // `eyot status` holds it for the moment in which it looks whether it is free.
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(source)) => {
+                return Err(StoreError::file("lock", &path)(source));
+            }
+        }
     }
+    Err(StoreError::InUse {
+        dir: dir.to_owned(),
+    })
 }
 
 /// Loads the database, or an empty one once a corrupt one is set aside, with the path of that.

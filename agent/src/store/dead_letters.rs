@@ -4,7 +4,7 @@ use eyot_pipeline::time::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::schema::{self, key};
-use super::{CRC, DeadLetter, DeadLetterRow};
+use super::{CRC, DeadLetter, DeadLetterRow, Leave, LetterCounts};
 
 /// Stores `letters` and lets the oldest go beyond `cap` rows. A letter like one that is there
 /// already only counts that one up: a device that repeats itself does not push out the others.
@@ -67,8 +67,45 @@ fn evict(db: &Connection, cap: usize) -> rusqlite::Result<()> {
     schema::count_up(db, key::DEAD_LETTERS_EVICTED, evicted)
 }
 
+/// What became of all letters.
+pub(super) fn counts(db: &Connection) -> rusqlite::Result<LetterCounts> {
+    Ok(LetterCounts {
+        kept: count(db)?,
+        evicted: schema::counter(db, key::DEAD_LETTERS_EVICTED)?,
+        dropped: schema::counter(db, key::DEAD_LETTERS_DROPPED)?,
+        replayed: schema::counter(db, key::DEAD_LETTERS_REPLAYED)?,
+    })
+}
+
+/// Takes out of each row as many messages as it was read with. Returns how many that were.
+pub(super) fn leave(
+    db: &Connection,
+    letters: &[DeadLetterRow],
+    how: Leave,
+) -> rusqlite::Result<u64> {
+    let mut lower = db.prepare_cached(
+        "UPDATE dead_letters SET count = count - ?2 WHERE id = ?1 AND count > ?2",
+    )?;
+    let mut delete = db.prepare_cached("DELETE FROM dead_letters WHERE id = ?1 AND count = ?2")?;
+    let mut removed = 0;
+    for letter in letters {
+        let row = (letter.id, letter.count);
+        if lower.execute(row)? + delete.execute(row)? > 0 {
+            removed += letter.count;
+        }
+    }
+    let key = match how {
+        Leave::Dropped => key::DEAD_LETTERS_DROPPED,
+        Leave::Replayed => key::DEAD_LETTERS_REPLAYED,
+    };
+    if removed > 0 {
+        schema::count_up(db, key, removed)?;
+    }
+    Ok(removed)
+}
+
 /// Rows kept.
-pub(super) fn count(db: &Connection) -> rusqlite::Result<u64> {
+fn count(db: &Connection) -> rusqlite::Result<u64> {
     db.prepare_cached("SELECT COUNT(*) FROM dead_letters")?
         .query_row([], |row| row.get(0))
 }

@@ -41,6 +41,34 @@ pub enum StoreError {
         /// The newest one known.
         known: usize,
     },
+    /// The database was written by an earlier version.
+    #[error(
+        "{} has schema {found}, this version of eyot needs {known}: start the agent once, which brings it up to date",
+        path.display()
+    )]
+    OlderSchema {
+        /// The database.
+        path: PathBuf,
+        /// Its schema version.
+        found: usize,
+        /// The version needed.
+        known: usize,
+    },
+    /// There is no database.
+    #[error("there is no database at {}: no agent has run there yet", path.display())]
+    NoDatabase {
+        /// Where one was looked for.
+        path: PathBuf,
+    },
+    /// A write from outside the agent failed.
+    #[error("cannot write to database {}", path.display())]
+    Write {
+        /// The database.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// The database is there but its environment does not let us use it.
     #[error("cannot open database {}", path.display())]
     Open {

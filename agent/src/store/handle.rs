@@ -12,8 +12,8 @@ use super::boot::Loaded;
 use super::message::{Intake, OpenDevice, Reply, Service};
 use super::thread::{Ports, Worker};
 use super::{
-    Checkpoint, Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Options, OutRow, Stats,
-    StoreError, Tallies,
+    Checkpoint, Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Gap, Options, OutRow, Pace,
+    Stats, StoreError, Tallies,
 };
 
 /// Sends requests to the store. When the last handle is dropped the store stops in order, as by
@@ -24,6 +24,7 @@ pub struct StoreHandle {
     service: mpsc::Sender<Service>,
     changed: watch::Receiver<u64>,
     degraded: watch::Receiver<Option<String>>,
+    pace: Pace,
 }
 
 /// The store's thread. Dropping this leaves it running until the last handle is dropped.
@@ -48,6 +49,7 @@ pub(super) fn start(
         service,
         changed,
         degraded,
+        pace: options.pace.clone(),
     };
     let ports = Ports {
         intake: intake_port,
@@ -205,6 +207,16 @@ impl StoreHandle {
             reply,
         })
         .await
+    }
+
+    /// Writes down times of which nobody knows what was lost.
+    pub async fn gaps(&self, gaps: Vec<Gap>) -> Result<(), StoreError> {
+        self.ask(|reply| Service::Gaps { gaps, reply }).await
+    }
+
+    /// How much longer than configured commits wait.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Up to `limit` dead letters, newest first.

@@ -7,7 +7,7 @@ use eyot_pipeline::retention::Reason;
 use eyot_pipeline::time::Timestamp;
 use tokio::sync::oneshot;
 
-use super::{StoreError, Tallies};
+use super::{LetterCounts, StoreError, Tallies};
 
 /// A device as the store knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,28 @@ pub struct SourceState {
     pub letters: Vec<DeadLetter>,
     /// Dead letters that they count and that came too fast to be kept.
     pub letters_evicted: u64,
+    /// When the store wrote them; 0 if that is not known. Of no meaning on the way there.
+    pub stored_at: Timestamp,
+}
+
+/// A time of which nobody knows what a source lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// Name of the source.
+    pub source: String,
+    /// When it began at the earliest.
+    pub since: Timestamp,
+    /// When it ended.
+    pub until: Timestamp,
+}
+
+/// All gaps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// How many there were, ever.
+    pub count: u64,
+    /// The last one.
+    pub last: Option<Gap>,
 }
 
 /// An effect in its stored form.
@@ -186,10 +208,10 @@ pub struct Stats {
     pub evictions: Vec<Eviction>,
     /// Devices ever opened.
     pub devices: u64,
-    /// Dead letters kept (rows).
-    pub dead_letters: u64,
-    /// Dead letters that had to go, repetitions included.
-    pub dead_letters_evicted: u64,
+    /// What became of dead letters.
+    pub dead_letters: LetterCounts,
+    /// Times of which nobody knows what was lost.
+    pub gaps: Gaps,
     /// Effects whose number did not follow the one before: a bug, or effects lost before commit.
     pub effect_gaps: u64,
     /// Records refused because their device was never opened here: a bug.
@@ -232,6 +254,10 @@ pub(super) enum Service {
         source: String,
         filters: Vec<String>,
         reply: Reply<Vec<String>>,
+    },
+    Gaps {
+        gaps: Vec<Gap>,
+        reply: Reply<()>,
     },
     DeadLetters {
         limit: usize,

@@ -29,12 +29,15 @@ mod dead_letters;
 mod downsample;
 mod error;
 mod fold;
+mod gaps;
 mod handle;
 mod headroom;
 mod identity;
 mod loss;
 mod message;
+mod offline;
 mod outbox;
+mod pace;
 mod retention;
 mod schema;
 mod tallies;
@@ -57,9 +60,11 @@ pub use fold::Fold;
 pub use handle::{StoreHandle, StoreThread};
 pub use identity::Identity;
 pub use message::{
-    Checkpoint, Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Eviction, KnownDevice,
-    OutRow, Record, SourceState, Stats,
+    Checkpoint, Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Eviction, Gap, Gaps,
+    KnownDevice, OutRow, Record, SourceState, Stats,
 };
+pub use offline::{Leave, LetterCounts, Reader, is_in_use, leave};
+pub use pace::Pace;
 pub use tallies::Tallies;
 
 /// CRC-32C of every stored blob, checked when it is read.
@@ -95,6 +100,8 @@ pub struct Options {
     /// How old the stored books may get while there are commits: 0 to save them with every one, longer if a
     /// journal has what they count.
     pub books_interval: Duration,
+    /// How much longer than that everything but alerts waits.
+    pub pace: Pace,
     /// Sleep this long in every commit: a slow disk, for tests of back-pressure. `None` otherwise.
     pub slow_commit: Option<Duration>,
 }

@@ -137,6 +137,8 @@ pub(super) mod key {
     pub(in crate::store) const STORE_EPOCH: &str = "store_epoch";
     pub(in crate::store) const CLEAN_STOP: &str = "clean_stop";
     pub(in crate::store) const DEAD_LETTERS_EVICTED: &str = "dead_letters_evicted";
+    pub(in crate::store) const DEAD_LETTERS_DROPPED: &str = "dead_letters_dropped";
+    pub(in crate::store) const DEAD_LETTERS_REPLAYED: &str = "dead_letters_replayed";
     pub(in crate::store) const EFFECT_GAPS: &str = "effect_gaps";
     pub(in crate::store) const REFUSED: &str = "refused";
 }

@@ -16,7 +16,7 @@ use super::headroom::Headroom;
 use super::message::{Intake, Service};
 use super::outbox::{self, Outbox, Removal};
 use super::schema::{self, key};
-use super::{DeviceRow, Options, Stats, StoreError, dead_letters, headroom, loss};
+use super::{DeviceRow, Options, Stats, StoreError, dead_letters, gaps, headroom, loss};
 
 /// Books that change without any commit are saved this often, or as often as the options say if that is longer.
 const BOOKS_INTERVAL: Duration = Duration::from_secs(1);
@@ -89,7 +89,7 @@ impl Worker {
     /// Waits for requests until the batch is due, full, or awaited by someone.
     async fn gather(&mut self) -> Batch {
         let mut batch = Batch::default();
-        let mut due = None;
+        let mut due: Option<Instant> = None;
         loop {
             while !batch.is_full()
                 && let Ok(message) = self.ports.intake.try_recv()
@@ -105,8 +105,15 @@ impl Worker {
             if self.drained || batch.is_full() || batch.is_urgent() {
                 return batch;
             }
-            if due.is_none() && !batch.is_empty() {
-                due = Some(Instant::now() + self.options.commit_interval);
+            if !batch.is_empty() {
+                let mut wait = self.options.commit_interval;
+                if due.is_none() && !batch.is_pressing() {
+                    wait = self.options.pace.stretch(wait);
+                }
+                let until = Instant::now() + wait;
+                if due.is_none_or(|due| batch.is_pressing() && until < due) {
+                    due = Some(until);
+                }
             }
             tokio::select! {
                 message = self.ports.intake.recv() => match message {
@@ -249,10 +256,15 @@ impl Worker {
     /// Writes the batch and, when they are due, the sources' books; or nothing.
     fn transact(&mut self, batch: &Batch) -> rusqlite::Result<Written> {
         let instant = Instant::now();
-        let fresh = |saved| instant - saved < self.options.books_interval;
+        let interval = match self.options.books_interval {
+            Duration::ZERO => Duration::ZERO,
+            interval => self.options.pace.stretch(interval),
+        };
+        let fresh = |saved| instant - saved < interval;
         let books_wait = !batch.is_awaited() && self.books_saved.is_some_and(fresh);
         let books = !books_wait && self.ledger.gather();
-        self.books_due = Some(instant + BOOKS_INTERVAL.max(self.options.books_interval));
+        let idle = BOOKS_INTERVAL.max(self.options.books_interval);
+        self.books_due = Some(instant + self.options.pace.stretch(idle));
         let now = (self.options.clock)();
         if batch.is_empty() && !books && !self.outbox.is_due(&self.db, now)? {
             return Ok(Written::default());
@@ -278,7 +290,8 @@ impl Worker {
         outbox.save(&tx, &self.outbox)?;
         dead_letters::append(&tx, &batch.letters, self.options.dead_letters)?;
         if books {
-            self.ledger.save(&tx, self.options.dead_letters)?;
+            let now = (self.options.clock)();
+            self.ledger.save(&tx, self.options.dead_letters, now)?;
         }
         for open in &batch.opens {
             written
@@ -341,6 +354,10 @@ impl Worker {
                 let before = schema::swap_subscriptions(&self.db, &source, &filters);
                 let _ = reply.send(before.map_err(StoreError::reading("subscriptions")));
             }
+            Service::Gaps { gaps, reply } => {
+                let added = gaps::add(&self.db, &gaps);
+                let _ = reply.send(added.map_err(StoreError::reading("gaps")));
+            }
             Service::DeadLetters { limit, reply } => {
                 let letters = dead_letters::list(&self.db, limit);
                 let _ = reply.send(letters.map_err(StoreError::reading("dead letters")));
@@ -369,8 +386,8 @@ impl Worker {
             folded: self.outbox.folded.rows,
             evictions: outbox::evictions(&self.db)?,
             devices,
-            dead_letters: dead_letters::count(&self.db)?,
-            dead_letters_evicted: schema::counter(&self.db, key::DEAD_LETTERS_EVICTED)?,
+            dead_letters: dead_letters::counts(&self.db)?,
+            gaps: gaps::summary(&self.db)?,
             effect_gaps: schema::counter(&self.db, key::EFFECT_GAPS)?,
             refused: schema::counter(&self.db, key::REFUSED)?,
             file_bytes: size("eyot.db") + size("eyot.db-wal"),

@@ -1,6 +1,7 @@
 //! What becomes of parcels: deliveries, refusals, and what is given up.
 
 use eyot_pipeline::forward::{GivenUp, Outcome, Why};
+use eyot_pipeline::retention::Reason;
 use tokio::time::{Duration, Instant};
 
 use super::driver::{Driver, DriverError};

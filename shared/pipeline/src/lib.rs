@@ -7,7 +7,7 @@
 //!
 //! The way through, in reading order: [`reading`] → [`device`] (which owns [`channel`] ordering and
 //! windows, [`detect`]ors and the [`verdict`]) → [`effect`]. Beside it stand the policies that the
-//! shell asks: [`ledger`], [`restart`], [`forward`] and [`retention`].
+//! shell asks: [`ledger`], [`restart`], [`forward`], [`retention`] and [`wear`].
 
 pub mod backoff;
 pub mod channel;
@@ -28,6 +28,7 @@ pub mod score;
 pub mod scorer;
 pub mod time;
 pub mod verdict;
+pub mod wear;
 
 pub use device::{Device, Input};
 pub use effect::{Effect, Numbered};

@@ -25,6 +25,17 @@ impl ChildAgent {
         shore: Option<u16>,
         folder: &Path,
     ) -> Self {
+        Self::start_by(Command::new(eyot()), setup, plant, shore, folder).await
+    }
+
+    /// The same for a command that ends in the program.
+    pub(crate) async fn start_by(
+        mut command: Command,
+        setup: &Setup<'_>,
+        plant: u16,
+        shore: Option<u16>,
+        folder: &Path,
+    ) -> Self {
         let page = format!("127.0.0.1:{}", free_port().unwrap());
         let setup = Setup {
             http: Some(&page),
@@ -32,7 +43,6 @@ impl ChildAgent {
         };
         let config = write(folder, &setup.text(plant, shore));
         let log = folder.join("agent.log");
-        let mut command = Command::new(eyot());
         command.args(["run", "--config"]).arg(config);
         let mut agent = Self {
             process: Process::start(&mut command, &log).unwrap(),

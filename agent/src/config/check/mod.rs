@@ -189,6 +189,14 @@ impl Check<'_, '_> {
                 Span::ZERO,
             ),
             headroom: self.headroom(&raw.headroom, &at.key("headroom")),
+            max_written_per_day: raw
+                .max_written_per_day
+                .as_ref()
+                .map(|size| self.size(size, &at.key("max_written_per_day"), MEBIBYTE)),
+            flash_endurance: raw
+                .flash_endurance
+                .as_ref()
+                .map(|size| self.size(size, &at.key("flash_endurance"), MEBIBYTE)),
         }
     }
 

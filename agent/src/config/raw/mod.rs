@@ -186,6 +186,11 @@ pub(super) struct Store {
     /// then everything waits until there is room.
     #[serde(default = "default::headroom")]
     pub headroom: Size,
+    /// Bytes that the agent may write to storage in a day. When it would be more, commits wait longer, up to a minute;
+    /// those with an alert do not. Default: no limit.
+    pub max_written_per_day: Option<Size>,
+    /// Bytes that the medium can take before it is worn out, for an estimate of how long it lasts. Default: not known.
+    pub flash_endurance: Option<Size>,
 }
 
 /// What waits for the uplink, and what becomes of it when that takes too long. Each record that is given

@@ -182,6 +182,7 @@ impl Display for Row<'_> {
         }
         let (class, name) = match device.state {
             DeviceState::Running if device.online == Some(false) => ("warn", "offline"),
+            DeviceState::Running if device.behind => ("warn", "behind"),
             DeviceState::Running => ("calm", device.state.name()),
             DeviceState::Restarting => ("warn", device.state.name()),
             DeviceState::Quarantined => ("bad", device.state.name()),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::ops::tests::fake;
+use crate::ops::view::{GapView, GapsView};
 
 /// What the page shows, with tags turned into spaces.
 fn text(overview: Overview, devices: Vec<DeviceView>, filter: &str) -> String {
@@ -33,7 +34,9 @@ fn the_page_says_who_how_long_and_whether_all_is_well() {
             "Readings in flight 1,234 of 65,536 at most",
             "Records waiting 400 of 1,000,000 at most",
             "Dead letters 41 of 10,000 at most",
+            "Journal 83.9 MB of 268.4 MB at most",
             "Database 12.3 MB in order",
+            "Written a day 1.2 GB of 2.1 GB at most",
             "source plant mqtt://127.0.0.1:1883 connected",
             "uplink mqtts://shore.example:8883 connected",
             "No device has reported yet.",
@@ -61,6 +64,44 @@ fn what_is_wrong_is_said_in_words() {
             "not connected: refused &lt;b&gt;",
             "uplink none configured",
         ],
+    );
+}
+
+#[test]
+fn what_is_written_is_set_against_its_budget_or_the_mediums_life() {
+    let mut overview = fake::overview();
+    overview.devices.behind = 4;
+    let wear = overview.wear.as_mut().unwrap();
+    wear.pace = 12.3;
+    overview.gaps = GapsView {
+        count: 2,
+        last: Some(GapView {
+            source: "a<b".into(),
+            since: fake::NOW,
+            until: fake::NOW,
+        }),
+    };
+    check(
+        &text(overview.clone(), Vec::new(), ""),
+        &[
+            "Devices 29 4 behind the journal",
+            "Written a day 1.2 GB of 2.1 GB; commits wait 12 ×",
+            "Gaps 2 last a&lt;b, until 2026-11-02 08:00:00 UTC",
+        ],
+    );
+    let wear = overview.wear.as_mut().unwrap();
+    wear.budget_per_day = None;
+    let shown = text(overview.clone(), Vec::new(), "");
+    check(&shown, &["Written a day 1.2 GB lasts 10.0 years"]);
+    let wear = overview.wear.as_mut().unwrap();
+    (wear.bytes_per_day, wear.lifetime_days) = (None, None);
+    let shown = text(overview.clone(), Vec::new(), "");
+    check(&shown, &["Written 1.3 GB rate not known yet"]);
+    (overview.wear, overview.journal) = (None, None);
+    let shown = text(overview, Vec::new(), "");
+    assert!(
+        !shown.contains("Written") && !shown.contains("Journal"),
+        "{shown}"
     );
 }
 

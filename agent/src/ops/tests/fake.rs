@@ -8,8 +8,8 @@ use eyot_pipeline::ledger::{Lane, LaneBook, MessageFate, ReadingFate, SourceBook
 use eyot_pipeline::{Span, Timestamp};
 
 use crate::ops::{
-    DeviceCounts, DeviceState, DeviceView, LaneView, Limits, Link, Overview, Phase, SourceView,
-    StoreView, View,
+    DeviceCounts, DeviceState, DeviceView, GapsView, JournalStatusView, LaneView, Limits, Link,
+    Overview, Phase, SourceView, StoreView, View, WearView,
 };
 
 /// 2026-11-02T08:00:00Z.
@@ -69,12 +69,37 @@ pub(in crate::ops) fn overview() -> Overview {
             degraded: None,
             db_bytes: 12_345_678,
             dead_letters: 41,
+            dead_letters_evicted: 3,
+            dead_letters_dropped: 2,
+            dead_letters_replayed: 1,
         },
+        journal: Some(JournalStatusView {
+            bytes: 83_886_080,
+            max_bytes: 268_435_456,
+            entries: 5_000,
+            readings: 1_000_000,
+            written_bytes: 12_000_000,
+            commits: 4_000,
+            failing: None,
+            full: false,
+        }),
+        wear: Some(WearView {
+            written_bytes: 1_302_700_000,
+            call_bytes: 2_000_000_000,
+            bytes_per_day: Some(1_200_000_000),
+            measured_s: 21_600,
+            budget_per_day: Some(2_147_483_648),
+            pace: 1.0,
+            beyond_budget: false,
+            lifetime_days: Some(3_650.0),
+        }),
+        gaps: GapsView::default(),
         devices: DeviceCounts {
             running: 29,
             restarting: 0,
             quarantined: 0,
             restarts: 3,
+            behind: 0,
         },
         limits: Limits {
             devices: 10_000,
@@ -152,6 +177,7 @@ pub(in crate::ops) fn device(name: &str) -> DeviceView {
         duplicate: 0,
         rejected: 0,
         restarts: 0,
+        behind: false,
         online: None,
     }
 }

@@ -88,6 +88,31 @@ async fn metrics_tell_the_state_of_everything() {
     assert_eq!(shown.value("eyot_store_bytes", &[]), 12_345_678.0);
     assert_eq!(shown.value("eyot_dead_letters", &[]), 41.0);
     assert_eq!(shown.value("eyot_device_restarts_total", &[]), 3.0);
+    assert_eq!(shown.value("eyot_devices_behind", &[]), 0.0);
+    let left = |how| shown.value("eyot_dead_letters_left_total", &[("how", how)]);
+    assert_eq!(
+        ["evicted", "dropped", "replayed"].map(left),
+        [3.0, 2.0, 1.0]
+    );
+    for (name, value) in [
+        ("eyot_gaps_total", 0.0),
+        ("eyot_journal_bytes", 83_886_080.0),
+        ("eyot_journal_max_bytes", 268_435_456.0),
+        ("eyot_journal_failing", 0.0),
+        ("eyot_journal_full", 0.0),
+        ("eyot_journal_entries_total", 5_000.0),
+        ("eyot_journal_readings_total", 1_000_000.0),
+        ("eyot_journal_written_bytes_total", 12_000_000.0),
+        ("eyot_journal_commits_total", 4_000.0),
+        ("eyot_storage_written_bytes_total", 1_302_700_000.0),
+        ("eyot_call_written_bytes_total", 2_000_000_000.0),
+        ("eyot_storage_written_bytes_per_day", 1_200_000_000.0),
+        ("eyot_storage_budget_bytes_per_day", 2_147_483_648.0),
+        ("eyot_storage_lifetime_days", 3_650.0),
+        ("eyot_commit_pace", 1.0),
+    ] {
+        assert_eq!(shown.value(name, &[]), value, "{name}");
+    }
     assert_eq!(
         shown.find("eyot_freshness_max_seconds", &[("stage", "admit")]),
         None
@@ -98,6 +123,7 @@ async fn metrics_tell_the_state_of_everything() {
         overview.uplink = None;
         overview.store.degraded = Some("the disk is full".into());
         overview.devices.quarantined = 2;
+        (overview.journal, overview.wear) = (None, None);
     });
     server
         .metrics
@@ -115,6 +141,8 @@ async fn metrics_tell_the_state_of_everything() {
         0.0
     );
     assert_eq!(shown.find("eyot_uplink_connected", &[]), None);
+    assert_eq!(shown.find("eyot_journal_bytes", &[]), None);
+    assert_eq!(shown.find("eyot_commit_pace", &[]), None);
     assert_eq!(shown.value("eyot_store_degraded", &[]), 1.0);
     assert_eq!(
         shown.value("eyot_devices", &[("state", "quarantined")]),

@@ -26,7 +26,10 @@ async fn dead_letters_are_bounded_and_what_goes_is_counted() {
     assert_eq!(payloads, [b"payload 4", b"payload 3", b"payload 2"]);
     assert!(kept.iter().all(|row| row.count == 2 && row.at == NOW));
     let stats = store.handle.stats().await.unwrap();
-    assert_eq!((stats.dead_letters, stats.dead_letters_evicted), (3, 4));
+    assert_eq!(
+        (stats.dead_letters.kept, stats.dead_letters.evicted),
+        (3, 4)
+    );
     let newest = store.handle.dead_letters(1).await.unwrap();
     assert_eq!(newest, kept[..1]);
 }

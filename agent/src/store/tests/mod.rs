@@ -7,6 +7,7 @@ mod full_disk;
 mod invariant_2;
 mod letters;
 mod losses;
+mod offline;
 mod retention;
 
 use std::path::Path;
@@ -20,7 +21,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    Books, Commit, Committed, DeadLetter, Eviction, Fold, Identity, Options, OutRow, Record,
+    Books, Commit, Committed, DeadLetter, Eviction, Fold, Identity, Options, OutRow, Pace, Record,
     SourceState, Store, StoreError, StoreHandle,
 };
 
@@ -84,6 +85,7 @@ fn options(dir: &Path) -> Options {
         clock: || NOW,
         books: Arc::new(Ledger::default()),
         books_interval: Duration::ZERO,
+        pace: Pace::default(),
         slow_commit: None,
     }
 }
