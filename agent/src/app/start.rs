@@ -272,6 +272,7 @@ async fn open_store(
         clock: clock::now,
         books: Arc::new(ledger.clone()),
         slow_commit,
+        vfs: None,
     };
     let mut store = tokio::task::spawn_blocking(|| Store::open(options))
         .await

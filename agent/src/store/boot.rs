@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eyot_pipeline::time::Timestamp;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use uuid::Uuid;
 
 use super::books::Ledger;
@@ -58,7 +58,7 @@ pub(super) fn load(options: &Options) -> Result<(Loaded, Option<PathBuf>), Store
 
 fn try_load(options: &Options, path: &Path) -> Result<Loaded, StoreError> {
     let opening = StoreError::opening(path);
-    let mut db = Connection::open(path).map_err(&opening)?;
+    let mut db = connect(options, path).map_err(&opening)?;
     let found = schema::version(&db).map_err(&opening)?;
     let known = MIGRATIONS.len();
     if found > known {
@@ -94,6 +94,13 @@ fn try_load(options: &Options, path: &Path) -> Result<Loaded, StoreError> {
         devices: checkpoints::known(&db).map_err(&opening)?,
         db,
     })
+}
+
+fn connect(options: &Options, path: &Path) -> rusqlite::Result<Connection> {
+    match &options.vfs {
+        None => Connection::open(path),
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, OpenFlags::default(), vfs.as_str()),
+    }
 }
 
 fn stored_identity(db: &Connection) -> rusqlite::Result<Option<Identity>> {

@@ -54,7 +54,7 @@ impl Identity {
     }
 
     /// The copy in `dir`; a damaged one counts as none.
-    fn read(dir: &Path) -> Result<Option<Self>, StoreError> {
+    pub(super) fn read(dir: &Path) -> Result<Option<Self>, StoreError> {
         let path = dir.join(FILE);
         let text = match fs::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),

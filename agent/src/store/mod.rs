@@ -80,6 +80,8 @@ pub struct Options {
     pub books_interval: Duration,
     /// Sleep this long in every commit: a slow disk, for tests of back-pressure. `None` otherwise.
     pub slow_commit: Option<Duration>,
+    /// SQLite's file system, by the name it is registered under: one with faults, for tests. `None` otherwise.
+    pub vfs: Option<String>,
 }
 
 /// An open store.

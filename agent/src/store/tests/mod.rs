@@ -4,6 +4,7 @@ mod durability;
 mod faults;
 mod invariant_2;
 mod letters;
+mod power;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -61,6 +62,7 @@ fn options(dir: &Path) -> Options {
         books: Arc::new(Ledger::default()),
         books_interval: Duration::ZERO,
         slow_commit: None,
+        vfs: None,
     }
 }
 
