@@ -5,6 +5,8 @@
 //! is open gets closed and committed, then the uplink and the store.
 
 mod journal;
+#[cfg(test)]
+mod power;
 mod recover;
 mod start;
 mod supervisor;

@@ -282,9 +282,11 @@ async fn open_store(
         tracing::warn!("the last run ended without an orderly stop");
     }
     if let Some(path) = &store.set_aside {
+        let salvage = store.salvage.as_ref().map(ToString::to_string);
         faults.push(format!(
-            "the database could not be used and was set aside as {}",
-            path.display()
+            "the database could not be used and was set aside as {}; {}",
+            path.display(),
+            salvage.unwrap_or_default()
         ));
     }
     Ok(store)

@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eyot_pipeline::time::Timestamp;
+use eyot_pipeline::time::{Span, Timestamp};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use uuid::Uuid;
 
@@ -12,6 +12,7 @@ use super::books::Ledger;
 use super::identity::Identity;
 use super::outbox::Outbox;
 use super::schema::{self, MIGRATIONS, key};
+use super::salvage::{self, Salvage};
 use super::{KnownDevice, Options, StoreError, checkpoints};
 
 /// A database ready for use, and what was read from it.
@@ -23,6 +24,18 @@ pub(super) struct Loaded {
     pub(super) clean_stop: bool,
     pub(super) devices: Vec<KnownDevice>,
 }
+
+/// A database that could not be used, and what became of it.
+pub(super) struct SetAside {
+    pub(super) path: PathBuf,
+    pub(super) salvage: Salvage,
+}
+
+/// Says that the database has to be salvaged.
+const DAMAGED: &str = "eyot.db.damaged";
+/// Databases below this size, in bytes, are checked at every start.
+const ALWAYS_CHECKED: u64 = 256 << 20;
+const CHECK_INTERVAL: Span = Span::from_secs(24 * 60 * 60);
 
 /// Holds `dir` until the file is dropped, or the process dies.
 pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
@@ -38,26 +51,70 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Loads the database, or an empty one once a corrupt one is set aside, with the path of that.
-pub(super) fn load(options: &Options) -> Result<(Loaded, Option<PathBuf>), StoreError> {
+/// Loads the database. One that cannot be used is set aside, with what can be read of it copied into a new one.
+pub(super) fn load(options: &Options) -> Result<(Loaded, Option<SetAside>), StoreError> {
     let path = options.dir.join("eyot.db");
-    match try_load(options, &path) {
-        Err(StoreError::Corrupt { detail, .. }) => {
-            let aside = set_aside(&path, (options.clock)())?;
-            tracing::warn!(
-                path = %path.display(),
-                set_aside = %aside.display(),
-                detail,
-                "database cannot be used: set aside, starting with an empty one"
-            );
-            Ok((try_load(options, &path)?, Some(aside)))
+    let pending = suffixed(&path, ".salvage");
+    let damaged = options.dir.join(DAMAGED);
+    let now = (options.clock)();
+    let (mut opened, from) = if pending.exists() {
+        // The last attempt did not come to its end. It is made again, but not a third time.
+        let aside = set_aside(&pending, &path, now)?;
+        match open(options, &path) {
+            Err(StoreError::Corrupt { .. }) => {
+                set_aside(&path, &path, now)?;
+                (open(options, &path)?, Some(aside))
+            }
+            opened => (opened?, Some(aside)),
         }
-        loaded => loaded.map(|loaded| (loaded, None)),
+    } else {
+        match open(options, &path) {
+            Err(StoreError::Corrupt { detail, .. }) => {
+                let path_text = path.display();
+                tracing::warn!(path = %path_text, detail, "database cannot be used: what can be read of it goes into a new one");
+                rename(&path, &pending)?;
+                (open(options, &path)?, Some(pending.clone()))
+            }
+            opened => (opened?, None),
+        }
+    };
+    let mut left = None;
+    if let Some(from) = from {
+        let salvage = salvage::salvage(&from, &path, &mut opened.db);
+        // A reader leaves it behind.
+        let _ = fs::remove_file(suffixed(&from, "-shm"));
+        let aside = if from == pending {
+            set_aside(&pending, &path, now)?
+        } else {
+            from
+        };
+        tracing::warn!(set_aside = %aside.display(), %salvage, "database set aside");
+        left = Some(SetAside {
+            path: aside,
+            salvage,
+        });
     }
+    let _ = fs::remove_file(damaged);
+    Ok((read(options, opened, &path)?, left))
 }
 
-fn try_load(options: &Options, path: &Path) -> Result<Loaded, StoreError> {
+/// A database that is open, and not read yet.
+struct Opened {
+    db: Connection,
+    identity: Identity,
+}
+
+fn open(options: &Options, path: &Path) -> Result<Opened, StoreError> {
     let opening = StoreError::opening(path);
+    let damaged = options.dir.join(DAMAGED);
+    if path.exists() && damaged.exists() {
+        // Only once: it says nothing about a new one.
+        let _ = fs::remove_file(damaged);
+        return Err(StoreError::Corrupt {
+            path: path.to_owned(),
+            detail: "damage was found while it was in use".to_owned(),
+        });
+    }
     let mut db = connect(options, path).map_err(&opening)?;
     let found = schema::version(&db).map_err(&opening)?;
     let known = MIGRATIONS.len();
@@ -81,19 +138,50 @@ fn try_load(options: &Options, path: &Path) -> Result<Loaded, StoreError> {
     if stored.is_none() {
         store_identity(&mut db, identity).map_err(&opening)?;
     }
+    let now = (options.clock)();
+    if is_check_due(&db, path, now).map_err(&opening)? {
+        check(&db, path)?;
+        schema::set_meta(&db, key::CHECKED_AT, now.0).map_err(&opening)?;
+    }
+    // Tables that are not what they should be are found here.
+    Outbox::load(&db, options.max_records).map_err(&opening)?;
+    Ledger::load(&db, Arc::clone(&options.books)).map_err(&opening)?;
+    checkpoints::known(&db).map_err(&opening)?;
+    Ok(Opened { db, identity })
+}
 
-    // Also after an orderly stop: damage that shows only when a page is needed would fail every commit
-    // from then on, and every start after it. It takes about a second for each gigabyte.
-    check(&db, path)?;
-    let clean_stop = schema::counter(&db, key::CLEAN_STOP).map_err(&opening)? == 1;
+/// What is there, after anything was salvaged.
+fn read(options: &Options, opened: Opened, path: &Path) -> Result<Loaded, StoreError> {
+    let opening = StoreError::opening(path);
+    let Opened { db, identity } = opened;
     Ok(Loaded {
         identity,
         outbox: Outbox::load(&db, options.max_records).map_err(&opening)?,
         ledger: Ledger::load(&db, Arc::clone(&options.books)).map_err(&opening)?,
-        clean_stop,
+        clean_stop: schema::counter(&db, key::CLEAN_STOP).map_err(&opening)? == 1,
         devices: checkpoints::known(&db).map_err(&opening)?,
         db,
     })
+}
+
+/// Damage that shows only when a page is needed would fail every commit from then on, so every page is looked at:
+/// at each start while that takes no time, about a second for each gigabyte, and otherwise after an unclean stop or
+/// once a day.
+fn is_check_due(db: &Connection, path: &Path, now: Timestamp) -> rusqlite::Result<bool> {
+    let bytes = fs::metadata(path).map_or(0, |file| file.len());
+    if bytes < ALWAYS_CHECKED || schema::counter(db, key::CLEAN_STOP)? == 0 {
+        return Ok(true);
+    }
+    let checked: Option<i64> = schema::meta(db, key::CHECKED_AT)?;
+    let recently = |at: i64| (0..CHECK_INTERVAL.0).contains(&(now.0.saturating_sub(at)));
+    Ok(!checked.is_some_and(recently))
+}
+
+/// The database turned out to be damaged while it was in use: it is salvaged at the next start.
+pub(super) fn note_damage(dir: &Path) {
+    if let Err(error) = File::create(dir.join(DAMAGED)) {
+        tracing::error!(%error, "cannot note that the database is damaged");
+    }
 }
 
 fn connect(options: &Options, path: &Path) -> rusqlite::Result<Connection> {
@@ -134,8 +222,8 @@ fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// Renames the database and what belongs to it to names that are free, and returns its new path.
-fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
+/// Renames a database to a name that is free, `path` with when it was set aside, and returns that.
+fn set_aside(from: &Path, path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
     let stamp = jiff::Timestamp::from_nanosecond(now.0.into()).map_or_else(
         |_| now.0.to_string(),
         |t| t.strftime("%Y%m%dT%H%M%SZ").to_string(),
@@ -148,14 +236,20 @@ fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
         n += 1;
         aside = suffixed(&base, &format!("-{n}"));
     }
-    for part in ["-wal", "-shm", ""] {
-        let from = suffixed(path, part);
+    rename(from, &aside)?;
+    Ok(aside)
+}
+
+/// Renames a database and what belongs to it.
+fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
+    // A rollback journal is there if it was just being made, and must not be applied to another.
+    for part in ["-wal", "-shm", "-journal", ""] {
+        let from = suffixed(from, part);
         if from.exists() {
-            fs::rename(&from, suffixed(&aside, part))
-                .map_err(StoreError::file("set aside", &from))?;
+            fs::rename(&from, suffixed(to, part)).map_err(StoreError::file("set aside", &from))?;
         }
     }
-    Ok(aside)
+    Ok(())
 }
 
 fn suffixed(path: &Path, suffix: &str) -> PathBuf {

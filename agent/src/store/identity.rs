@@ -50,6 +50,8 @@ impl Identity {
                 file.sync_all()
             })
             .and_then(|()| fs::rename(&draft, &path))
+            // The name has to survive the loss of power as well.
+            .and_then(|()| File::open(dir)?.sync_all())
             .map_err(StoreError::file("write", &path))
     }
 

@@ -17,6 +17,8 @@
 //! eyot.lock               held while an agent runs on the folder
 //! eyot.identity           copy of agent uuid and store epoch, for when the database is lost
 //! eyot.db.corrupt-<time>  a database that could not be used, set aside
+//! eyot.db.salvage         the same while it is being read
+//! eyot.db.damaged         says that it is to be, since damage was found while it was in use
 //! ```
 
 mod batch;
@@ -29,6 +31,7 @@ mod handle;
 mod identity;
 mod message;
 mod outbox;
+mod salvage;
 mod schema;
 mod tallies;
 #[cfg(test)]
@@ -50,6 +53,7 @@ pub use message::{
     Checkpoint, Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Eviction, KnownDevice,
     OutRow, Record, SourceState, Stats,
 };
+pub use salvage::Salvage;
 pub use tallies::Tallies;
 
 /// CRC-32C of every stored blob, checked when it is read.
@@ -96,23 +100,26 @@ pub struct Store {
     pub books: HashMap<String, SourceState>,
     /// Every device ever opened.
     pub devices: Vec<KnownDevice>,
-    /// Where an unusable database was set aside to, if one was: this one started empty.
+    /// Where an unusable database was set aside to, if one was.
     pub set_aside: Option<PathBuf>,
+    /// What this one has of it: the rest is lost.
+    pub salvage: Option<Salvage>,
     /// Whether the last run ended without [`StoreThread::shutdown`].
     pub unclean_stop: bool,
 }
 
 impl Store {
     /// Opens the store in `options.dir` and starts its thread. Blocks on the disk: not for a tokio
-    /// worker. A database that cannot be used is set aside and replaced by an empty one with the
-    /// next store epoch.
+    /// worker. A database that cannot be used is set aside and replaced by one with the next store
+    /// epoch and what can be read of it.
     ///
     /// # Errors
     /// If the folder cannot be used, another agent holds it, or the schema is newer than this
     /// version of eyot.
     pub fn open(options: Options) -> Result<Self, StoreError> {
         let lock = boot::lock(&options.dir)?;
-        let (mut loaded, set_aside) = boot::load(&options)?;
+        let (mut loaded, left) = boot::load(&options)?;
+        let (set_aside, salvage) = left.map(|left| (left.path, left.salvage)).unzip();
         let (identity, clean_stop) = (loaded.identity, loaded.clean_stop);
         let books = loaded.ledger.stored();
         let devices = std::mem::take(&mut loaded.devices);
@@ -124,6 +131,7 @@ impl Store {
             books,
             devices,
             set_aside,
+            salvage,
             unclean_stop: !clean_stop,
         })
     }

@@ -305,7 +305,7 @@ pub(super) fn evictions(db: &Connection) -> rusqlite::Result<Vec<Eviction>> {
 }
 
 /// Covers what a record's id is made of, so that no record goes out under another's name.
-fn checksum(device: i64, number: u64, body: &[u8]) -> u32 {
+pub(super) fn checksum(device: i64, number: u64, body: &[u8]) -> u32 {
     let mut digest = super::CRC.digest();
     digest.update(&device.to_le_bytes());
     digest.update(&number.to_le_bytes());

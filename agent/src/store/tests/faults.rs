@@ -90,10 +90,10 @@ async fn invariant_7_a_corrupt_database_is_set_aside_and_the_agent_boots() {
         assert_eq!(store.identity.agent, identity.agent, "{name}");
         assert_eq!(store.identity.store_epoch, 2, "{name}");
         let device = store.handle.open_device("pump", "pumps").await.unwrap();
-        assert_eq!(device.last_effect, 0);
+        let next = device.last_effect + 1;
         store
             .handle
-            .commit(summaries(device.id, [1]))
+            .commit(summaries(device.id, [next]))
             .await
             .unwrap();
         store.thread.shutdown().await.unwrap();

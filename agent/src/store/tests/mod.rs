@@ -5,6 +5,7 @@ mod faults;
 mod invariant_2;
 mod letters;
 mod power;
+mod salvage;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
