@@ -35,7 +35,10 @@ pub async fn keep_journal_short(
             // Another time: nothing is deleted before it is safe.
             Err(error) => {
                 let error = chain(&error);
-                tracing::warn!(error, "the database cannot be made safe, so the journal keeps what it has");
+                tracing::warn!(
+                    error,
+                    "the database cannot be made safe, so the journal keeps what it has"
+                );
             }
         }
     }

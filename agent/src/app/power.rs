@@ -92,11 +92,12 @@ impl Append for Burst {
     }
 
     fn inputs<'a>(&'a self, inputs: &mut Vec<DeviceInput<'a>>) {
-        let input = |(entry, readings): &'a (Arc<DeviceEntry>, Vec<Reading>)| DeviceInput::Readings {
-            key: entry.key(),
-            names: &**entry,
-            readings,
-        };
+        let input =
+            |(entry, readings): &'a (Arc<DeviceEntry>, Vec<Reading>)| DeviceInput::Readings {
+                key: entry.key(),
+                names: &**entry,
+                readings,
+            };
         inputs.extend(self.stages.iter().map(input));
     }
 
@@ -104,7 +105,10 @@ impl Append for Burst {
         let mut came_to = SourceBook::default();
         came_to.receive_messages(1);
         came_to.settle_messages(MessageFate::Decoded, 1);
-        let readings = self.stages.iter().map(|(_, readings)| readings.len() as u64);
+        let readings = self
+            .stages
+            .iter()
+            .map(|(_, readings)| readings.len() as u64);
         came_to.receive_readings(readings.sum());
         self.book.journaled(position, &came_to, []);
         self.acknowledged.store(self.number + 1, Ordering::Release);
@@ -187,7 +191,9 @@ impl World {
             drop::<Option<CatchUp>>(catch_up);
             journal::JournalThread::join(thread);
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         let _ = runtime.block_on(thread.shutdown());
         outcome
     }
@@ -220,7 +226,10 @@ impl World {
         let book = &ledger.books()[0];
         let received = book.snapshot().messages;
         let acknowledged = self.acknowledged.load(Ordering::Acquire);
-        assert!(received >= acknowledged, "invariant 1: {received} of {acknowledged}");
+        assert!(
+            received >= acknowledged,
+            "invariant 1: {received} of {acknowledged}"
+        );
         // From here on what was sent is as good as acknowledged, whether or not the source was told.
         self.acknowledged.store(received, Ordering::Release);
 
@@ -243,7 +252,10 @@ impl World {
         let (actor, _) = Actor::spawn(None, FleetActor, arguments).await.unwrap();
         let disk = self.disk.clone();
         let work = async {
-            tails.resume(&fleet, &actor, ledger, &store.handle).await.ok()?;
+            tails
+                .resume(&fleet, &actor, ledger, &store.handle)
+                .await
+                .ok()?;
             let catch_up = CatchUp::start(Arc::clone(&fleet), journal.clone(), ledger.clone());
             *parts = Some(catch_up.unwrap());
             for number in received..BURSTS {
@@ -362,7 +374,11 @@ fn through_cuts(seed: u64, uncut: &Outcome) -> u32 {
     let outcome = world.live().expect("no cut this time");
     assert_eq!(outcome.book, uncut.book, "seed {seed}");
     for (key, record) in &uncut.records {
-        assert_eq!(outcome.records.get(key), Some(record), "seed {seed}: {key:?}");
+        assert_eq!(
+            outcome.records.get(key),
+            Some(record),
+            "seed {seed}: {key:?}"
+        );
     }
     assert_eq!(outcome.records.len(), uncut.records.len(), "seed {seed}");
     cuts

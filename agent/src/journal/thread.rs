@@ -134,7 +134,11 @@ impl<D: Disk> Worker<D> {
                     let error = chain(&error);
                     if self.port.is_closed() {
                         let bursts = appends.len();
-                        tracing::error!(error, bursts, "the journal ends with what it could not write");
+                        tracing::error!(
+                            error,
+                            bursts,
+                            "the journal ends with what it could not write"
+                        );
                         return false;
                     }
                     self.report(Some(error));

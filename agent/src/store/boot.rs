@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::books::Ledger;
 use super::identity::Identity;
 use super::outbox::Outbox;
-use super::schema::{self, MIGRATIONS, key};
 use super::salvage::{self, Salvage};
+use super::schema::{self, MIGRATIONS, key};
 use super::{KnownDevice, Options, StoreError, checkpoints};
 
 /// A database ready for use, and what was read from it.
@@ -57,7 +57,7 @@ pub(super) fn load(options: &Options) -> Result<(Loaded, Option<SetAside>), Stor
     let pending = suffixed(&path, ".salvage");
     let damaged = options.dir.join(DAMAGED);
     let now = (options.clock)();
-    let (mut opened, from) = if pending.exists() {
+    let (mut loaded, from) = if pending.exists() {
         // The last attempt did not come to its end. It is made again, but not a third time.
         let aside = set_aside(&pending, &path, now)?;
         match open(options, &path) {
@@ -80,7 +80,7 @@ pub(super) fn load(options: &Options) -> Result<(Loaded, Option<SetAside>), Stor
     };
     let mut left = None;
     if let Some(from) = from {
-        let salvage = salvage::salvage(&from, &path, &mut opened.db);
+        let salvage = salvage::salvage(&from, &path, &mut loaded.db);
         // A reader leaves it behind.
         let _ = fs::remove_file(suffixed(&from, "-shm"));
         let aside = if from == pending {
@@ -93,18 +93,13 @@ pub(super) fn load(options: &Options) -> Result<(Loaded, Option<SetAside>), Stor
             path: aside,
             salvage,
         });
+        loaded = read(options, loaded.db, loaded.identity, &path)?;
     }
     let _ = fs::remove_file(damaged);
-    Ok((read(options, opened, &path)?, left))
+    Ok((loaded, left))
 }
 
-/// A database that is open, and not read yet.
-struct Opened {
-    db: Connection,
-    identity: Identity,
-}
-
-fn open(options: &Options, path: &Path) -> Result<Opened, StoreError> {
+fn open(options: &Options, path: &Path) -> Result<Loaded, StoreError> {
     let opening = StoreError::opening(path);
     let damaged = options.dir.join(DAMAGED);
     if path.exists() && damaged.exists() {
@@ -119,6 +114,8 @@ fn open(options: &Options, path: &Path) -> Result<Opened, StoreError> {
     let found = schema::version(&db).map_err(&opening)?;
     let known = MIGRATIONS.len();
     if found > known {
+        // Unless that number is damage, like others.
+        check(&db, path)?;
         return Err(StoreError::NewerSchema {
             path: path.to_owned(),
             found,
@@ -143,17 +140,17 @@ fn open(options: &Options, path: &Path) -> Result<Opened, StoreError> {
         check(&db, path)?;
         schema::set_meta(&db, key::CHECKED_AT, now.0).map_err(&opening)?;
     }
-    // Tables that are not what they should be are found here.
-    Outbox::load(&db, options.max_records).map_err(&opening)?;
-    Ledger::load(&db, Arc::clone(&options.books)).map_err(&opening)?;
-    checkpoints::known(&db).map_err(&opening)?;
-    Ok(Opened { db, identity })
+    read(options, db, identity, path)
 }
 
-/// What is there, after anything was salvaged.
-fn read(options: &Options, opened: Opened, path: &Path) -> Result<Loaded, StoreError> {
+/// What the database has. Tables that are not what they should be are found here.
+fn read(
+    options: &Options,
+    db: Connection,
+    identity: Identity,
+    path: &Path,
+) -> Result<Loaded, StoreError> {
     let opening = StoreError::opening(path);
-    let Opened { db, identity } = opened;
     Ok(Loaded {
         identity,
         outbox: Outbox::load(&db, options.max_records).map_err(&opening)?,
@@ -248,6 +245,11 @@ fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
         if from.exists() {
             fs::rename(&from, suffixed(to, part)).map_err(StoreError::file("set aside", &from))?;
         }
+    }
+    // Before anything is committed under the old name.
+    if let Some(dir) = to.parent() {
+        let synced = File::open(dir).and_then(|dir| dir.sync_all());
+        synced.map_err(StoreError::file("sync", dir))?;
     }
     Ok(())
 }

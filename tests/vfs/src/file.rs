@@ -57,12 +57,7 @@ static METHODS: sqlite3_io_methods = sqlite3_io_methods {
 ///
 /// # Safety
 /// `file` has room for an [`OpenFile`], and `shared` outlives it.
-pub(crate) unsafe fn open(
-    shared: &Shared,
-    name: &str,
-    file: *mut OpenFile,
-    flags: c_int,
-) -> c_int {
+pub(crate) unsafe fn open(shared: &Shared, name: &str, file: *mut OpenFile, flags: c_int) -> c_int {
     // SAFETY: there is room. Without methods SQLite does not close what could not be opened.
     unsafe { (*file).base.pMethods = std::ptr::null() };
     let is_database = flags & ffi::SQLITE_OPEN_MAIN_DB != 0;

@@ -109,7 +109,9 @@ unsafe extern "C" fn access(
         return ffi::SQLITE_IOERR_ACCESS;
     };
     // An empty file is as good as none, as on Unix.
-    let there = files.iter().any(|(file, length)| *file == name && *length > 0);
+    let there = files
+        .iter()
+        .any(|(file, length)| *file == name && *length > 0);
     // SAFETY: as above.
     unsafe { *result = c_int::from(there) };
     ffi::SQLITE_OK

@@ -4,17 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use eyot_pipeline::ledger::Lane;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use super::Salvage;
-use super::scan::{self, Table};
+use super::row::{self, LARGEST, count};
+use super::scan::{self, Table, both_ways};
 use crate::store::schema::{self, key};
-use crate::store::{CRC, books, checkpoints, outbox};
+use crate::store::{books, checkpoints, outbox};
 
 /// Rows that one transaction takes.
 const ROWS: u32 = 1_000;
-/// Numbers above this are damage.
-const LARGEST: i64 = 1 << 53;
 
 const DEVICES: Table = Table {
     name: "devices",
@@ -109,10 +108,14 @@ impl<'a> Copy<'a> {
             self.lanes[lane as usize] = row;
         }
         let evictions = &mut self.evictions;
-        both_ways(old, "SELECT lane, reason, n FROM evictions ORDER BY lane", |row| {
-            evictions.insert((row.get(0)?, row.get(1)?), count(row, 2)?);
-            Ok(())
-        });
+        both_ways(
+            old,
+            "SELECT lane, reason, n FROM evictions ORDER BY lane",
+            |row| {
+                evictions.insert((row.get(0)?, row.get(1)?), count(row, 2)?);
+                Ok(())
+            },
+        );
     }
 
     /// The books of the sources whose books are whole.
@@ -160,13 +163,19 @@ impl<'a> Copy<'a> {
             }
         }
         let mut filters: Vec<(String, String)> = Vec::new();
-        both_ways(old, "SELECT source, filter FROM subscriptions ORDER BY source", |row| {
-            filters.push((row.get(0)?, row.get(1)?));
-            Ok(())
-        });
+        both_ways(
+            old,
+            "SELECT source, filter FROM subscriptions ORDER BY source",
+            |row| {
+                filters.push((row.get(0)?, row.get(1)?));
+                Ok(())
+            },
+        );
         for filter in filters {
             self.db
-                .prepare_cached("INSERT OR IGNORE INTO subscriptions (source, filter) VALUES (?1, ?2)")?
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO subscriptions (source, filter) VALUES (?1, ?2)",
+                )?
                 .execute(filter)?;
         }
         Ok(())
@@ -176,7 +185,7 @@ impl<'a> Copy<'a> {
     fn devices(&mut self, old: &Connection) -> rusqlite::Result<bool> {
         let mut found: Vec<(i64, String, String, i64, i64)> = Vec::new();
         let in_time = scan::rows(old, DEVICES, self.deadline, |row| {
-            if let Ok(device) = device(row) {
+            if let Ok(device) = row::device(row) {
                 found.push(device);
             }
             Ok(())
@@ -189,7 +198,13 @@ impl<'a> Copy<'a> {
         for (id, name, class, last_effect, last_position) in found {
             let sound = |text: &str| !text.chars().any(char::is_control);
             let small = |n: i64| (0..LARGEST).contains(&n);
-            if id < 1 || name.is_empty() || !sound(&name) || !sound(&class) || !small(last_effect) || !small(last_position) {
+            if id < 1
+                || name.is_empty()
+                || !sound(&name)
+                || !sound(&class)
+                || !small(last_effect)
+                || !small(last_position)
+            {
                 continue;
             }
             let inserted = self
@@ -209,7 +224,9 @@ impl<'a> Copy<'a> {
             if let Ok(Some(checkpoint)) = checkpoints::load(old, &name, id) {
                 checkpoints::save(self.db, id, &checkpoint)?;
                 self.db
-                    .prepare_cached("UPDATE devices SET last_position = ?2 WHERE id = ?1 AND last_position = 0")?
+                    .prepare_cached(
+                        "UPDATE devices SET last_position = ?2 WHERE id = ?1 AND last_position = 0",
+                    )?
                     .execute((id, checkpoint.position))?;
                 self.salvage.checkpoints += 1;
                 self.wrote()?;
@@ -227,7 +244,7 @@ impl<'a> Copy<'a> {
     fn outbox(&mut self, old: &Connection) -> rusqlite::Result<bool> {
         let deadline = self.deadline;
         scan::rows(old, OUTBOX, deadline, |row| {
-            let Ok(record) = record(row) else {
+            let Ok(record) = row::record(row) else {
                 return Ok(());
             };
             let intact = outbox::checksum(record.device, record.effect, &record.body) == record.crc;
@@ -258,7 +275,9 @@ impl<'a> Copy<'a> {
     fn number_on(&mut self) -> rusqlite::Result<()> {
         for (id, last) in &self.devices {
             self.db
-                .prepare_cached("UPDATE devices SET last_effect = MAX(last_effect, ?2) WHERE id = ?1")?
+                .prepare_cached(
+                    "UPDATE devices SET last_effect = MAX(last_effect, ?2) WHERE id = ?1",
+                )?
                 .execute((id, last))?;
         }
         Ok(())
@@ -267,7 +286,7 @@ impl<'a> Copy<'a> {
     fn letters(&mut self, old: &Connection) -> rusqlite::Result<bool> {
         let deadline = self.deadline;
         scan::rows(old, DEAD_LETTERS, deadline, |row| {
-            let Ok(letter) = letter(row) else {
+            let Ok(letter) = row::letter(row) else {
                 return Ok(());
             };
             self.db
@@ -334,80 +353,5 @@ impl<'a> Copy<'a> {
             }
         }
         tx.commit()
-    }
-}
-
-struct Record {
-    seq: i64,
-    lane: i64,
-    device: i64,
-    effect: u64,
-    kind: String,
-    oldest: i64,
-    body: Vec<u8>,
-    crc: u32,
-}
-
-fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
-    let lane = row.get(1)?;
-    if usize::try_from(lane).map_or(true, |lane: usize| lane >= Lane::ALL.len()) {
-        return Err(rusqlite::Error::IntegralValueOutOfRange(1, lane));
-    }
-    Ok(Record {
-        seq: row.get(0)?,
-        lane,
-        device: row.get(2)?,
-        effect: row.get(3)?,
-        kind: row.get(4)?,
-        oldest: row.get(5)?,
-        body: row.get(6)?,
-        crc: row.get(7)?,
-    })
-}
-
-fn device(row: &Row<'_>) -> rusqlite::Result<(i64, String, String, i64, i64)> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-}
-
-type Letter = (i64, i64, String, String, String, String, Vec<u8>, u64, u32, u64);
-
-fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
-    let (payload, crc): (Vec<u8>, u32) = (row.get(6)?, row.get(8)?);
-    if CRC.checksum(&payload) != crc {
-        return Err(rusqlite::Error::InvalidQuery);
-    }
-    let (at, source, topic) = (row.get(1)?, row.get(2)?, row.get(3)?);
-    let (reason, detail) = (row.get(4)?, row.get(5)?);
-    let (length, count) = (count(row, 7)?, count(row, 9)?);
-    Ok((row.get(0)?, at, source, topic, reason, detail, payload, length, crc, count))
-}
-
-/// A number that can be one of the books.
-fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    let n: i64 = row.get(column)?;
-    if (0..LARGEST).contains(&n) {
-        Ok(n.unsigned_abs())
-    } else {
-        Err(rusqlite::Error::IntegralValueOutOfRange(column, n))
-    }
-}
-
-/// Visits the rows of a small table from the start to the first damage, and from the end to the last: some of them
-/// twice. Rows that `visit` cannot use are passed over.
-fn both_ways(db: &Connection, sql: &str, mut visit: impl FnMut(&Row<'_>) -> rusqlite::Result<()>) {
-    for order in ["ASC", "DESC"] {
-        let Ok(mut statement) = db.prepare(&format!("{sql} {order}")) else {
-            return;
-        };
-        let Ok(mut rows) = statement.query([]) else {
-            return;
-        };
-        loop {
-            match rows.next() {
-                Ok(Some(row)) => drop(visit(row)),
-                Ok(None) => return,
-                Err(_) => break,
-            }
-        }
     }
 }

@@ -10,6 +10,7 @@
 //! version have the same one, apart from what SQLite can do without.
 
 mod copy;
+mod row;
 mod scan;
 
 use std::fmt;
@@ -93,7 +94,11 @@ struct Old<'p> {
 }
 
 impl<'p> Old<'p> {
-    fn open(path: &'p Path, fresh: &Path, new: &Connection) -> Result<Self, Box<dyn std::error::Error>> {
+    fn open(
+        path: &'p Path,
+        fresh: &Path,
+        new: &Connection,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         match connect(path) {
             Ok(db) => Ok(Self {
                 db,

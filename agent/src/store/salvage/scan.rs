@@ -97,7 +97,8 @@ fn pass(
             Ok(None) => return Ok((End::Rows, reached)),
             Err(_) => return Ok((End::Damage, reached)),
         };
-        let in_order = |at: &i64| reached.is_none_or(|last| if down { *at < last } else { *at > last });
+        let in_order =
+            |at: &i64| reached.is_none_or(|last| if down { *at < last } else { *at > last });
         match row.get::<_, i64>(0) {
             Ok(at) if in_order(&at) => reached = Some(at),
             // A page that belongs elsewhere.
@@ -117,23 +118,46 @@ fn behind(
     deadline: Instant,
 ) -> Result<Option<i64>, Late> {
     let Table { name, key, .. } = table;
-    let sql = format!("SELECT {key} FROM {name} NOT INDEXED WHERE {key} >= ?1 ORDER BY {key} LIMIT 1");
+    let sql =
+        format!("SELECT {key} FROM {name} NOT INDEXED WHERE {key} >= ?1 ORDER BY {key} LIMIT 1");
     let mut step: i64 = 1;
     loop {
         if Instant::now() >= deadline {
             return Err(Late);
         }
         let probe = after.saturating_add(step);
-        let found = db
-            .prepare_cached(&sql)
-            .and_then(|mut statement| {
-                let mut rows = statement.query([probe])?;
-                rows.next()?.map(|row| row.get(0)).transpose()
-            });
+        let found = db.prepare_cached(&sql).and_then(|mut statement| {
+            let mut rows = statement.query([probe])?;
+            rows.next()?.map(|row| row.get(0)).transpose()
+        });
         match found {
             Ok(found) => return Ok(found.filter(|&at: &i64| at >= probe)),
             Err(_) if probe == i64::MAX => return Ok(None),
             Err(_) => step = step.saturating_mul(2),
+        }
+    }
+}
+
+/// Visits the rows of a small table from the start to the first damage, and from the end to the last: some of them
+/// twice. Rows that `visit` cannot use are passed over.
+pub(super) fn both_ways(
+    db: &Connection,
+    sql: &str,
+    mut visit: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+) {
+    for order in ["ASC", "DESC"] {
+        let Ok(mut statement) = db.prepare(&format!("{sql} {order}")) else {
+            return;
+        };
+        let Ok(mut rows) = statement.query([]) else {
+            return;
+        };
+        loop {
+            match rows.next() {
+                Ok(Some(row)) => drop(visit(row)),
+                Ok(None) => return,
+                Err(_) => break,
+            }
         }
     }
 }

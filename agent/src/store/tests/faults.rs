@@ -60,7 +60,8 @@ async fn invariant_7_a_corrupt_database_is_set_aside_and_the_agent_boots() {
         }
         fs::write(path, bytes).unwrap();
     }
-    let ways: [(&str, Damage); 5] = [
+    let ways: [(&str, Damage); 6] = [
+        ("schema version", |path| overwrite(path, 60, 600)),
         ("header", |path| overwrite(path, 0, 512)),
         ("all of it", |path| fs::write(path, [0xA5; 10_000]).unwrap()),
         ("pages, found after an unclean stop", |path| {

@@ -231,7 +231,11 @@ async fn work(
                 let rows = found.iter().map(|row| (lane, row.seq)).collect();
                 store.delivered(rows).await?;
             }
-            22..26 => store.dead_letter(letter("a/b", &[random.number() as u8])).await?,
+            22..26 => {
+                store
+                    .dead_letter(letter("a/b", &[random.number() as u8]))
+                    .await?
+            }
             _ => {
                 memory.position += 1;
                 let device = random.below(DEVICES.len());
@@ -380,7 +384,10 @@ fn agree(
         (1..=state.last_effect).map(move |number| (device, number))
     };
     let committed: BTreeSet<_> = found.iter().enumerate().flat_map(effects).collect();
-    assert!(there.is_subset(&committed), "effects of a commit that is not there");
+    assert!(
+        there.is_subset(&committed),
+        "effects of a commit that is not there"
+    );
     for gone in committed.difference(there) {
         assert!(memory.delivered.contains(gone), "{gone:?} is missing");
     }

@@ -14,8 +14,14 @@ const EFFECTS: u64 = 300;
 fn body(device: u64, number: u64) -> Vec<u8> {
     let mut random = Random::new(device * 1_000 + number);
     // Some longer than a page.
-    let n = if random.chance(30) { 9_000 } else { 50 + random.below(900) };
-    std::iter::repeat_with(|| random.number() as u8).take(n).collect()
+    let n = if random.chance(30) {
+        9_000
+    } else {
+        50 + random.below(900)
+    };
+    std::iter::repeat_with(|| random.number() as u8)
+        .take(n)
+        .collect()
 }
 
 fn book() -> SourceBook {
@@ -35,7 +41,10 @@ async fn filled(dir: &Path) -> Identity {
     .unwrap();
     ledger.set("plant", book());
     for device in 0..DEVICES {
-        let row = store.handle.open_device(&format!("pump {device}"), "pumps").await;
+        let row = store
+            .handle
+            .open_device(&format!("pump {device}"), "pumps")
+            .await;
         let id = row.unwrap().id;
         for number in 1..=EFFECTS {
             let record = Record {
@@ -109,7 +118,11 @@ async fn invariant_7_a_kilobyte_of_noise_anywhere_costs_a_few_records_and_says_s
             std::fs::copy(original.path().join(file), dir.path().join(file)).unwrap();
         }
         // The first page, which all depends on, a few times for certain.
-        let at = if seed < 5 { seed as usize * 700 } else { random.below(length) };
+        let at = if seed < 5 {
+            seed as usize * 700
+        } else {
+            random.below(length)
+        };
         scribble(&dir.path().join("eyot.db"), at, seed);
 
         let store = open(dir.path());
