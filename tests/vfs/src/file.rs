@@ -23,7 +23,8 @@ struct Inner {
     shared: *const Shared,
     /// The main file, which has the log's index.
     is_database: bool,
-    /// Its name has to be made durable by the first sync, as SQLite does on Unix.
+    /// The first sync is to make names durable as well, as SQLite does on Unix for journals and logs that may be new:
+    /// also that an earlier journal is gone, which would otherwise come back and undo everything.
     sync_name: bool,
 }
 
@@ -61,14 +62,12 @@ pub(crate) unsafe fn open(shared: &Shared, name: &str, file: *mut OpenFile, flag
     // SAFETY: there is room. Without methods SQLite does not close what could not be opened.
     unsafe { (*file).base.pMethods = std::ptr::null() };
     let is_database = flags & ffi::SQLITE_OPEN_MAIN_DB != 0;
-    let mut created = false;
     let mut opened = shared.disk.open(name);
     if flags & ffi::SQLITE_OPEN_CREATE != 0
         && opened
             .as_ref()
             .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
     {
-        created = true;
         opened = shared.disk.create(name);
     }
     let Ok(opened) = opened else {
@@ -85,7 +84,7 @@ pub(crate) unsafe fn open(shared: &Shared, name: &str, file: *mut OpenFile, flag
         file: opened,
         shared: std::ptr::from_ref(shared),
         is_database,
-        sync_name: created && !is_database,
+        sync_name: flags & ffi::SQLITE_OPEN_CREATE != 0 && !is_database,
     });
     // SAFETY: there is room.
     unsafe {
