@@ -366,7 +366,7 @@ fn through_cuts(seed: u64, uncut: &Outcome) -> u32 {
     world.stops = true;
     let mut cuts = 0;
     for _ in 0..8 {
-        let range = if world.random.chance(200) { 50 } else { 900 };
+        let range = if world.random.chance(200) { 50 } else { 250 };
         world.disk.stop_after(world.random.number() % range);
         let outcome = world.live();
         cuts += u32::from(world.disk.is_off());
