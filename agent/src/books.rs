@@ -126,16 +126,37 @@ impl Ledger {
 
     /// Puts stored books back, at start, before anything is entered. What was in flight without a journal is
     /// lost; of the rest the journal may have more, and the devices' checkpoints what became of it.
-    pub fn restore(&self, mut stored: HashMap<String, SourceState>) {
+    ///
+    /// Stored books without a position are whole, since the source was not journaled then; those with one are of
+    /// its messages alone.
+    pub fn restore(&self, mut stored: HashMap<String, SourceState>, devices: &[KnownDevice]) {
         for book in self.books() {
-            let Some(state) = stored.remove(&*book.source) else {
+            let Some(mut state) = stored.remove(&*book.source) else {
                 continue;
             };
+            let whole = state.position == 0;
+            let tallies = || {
+                let all = devices.iter().flat_map(|device| device.tallies.iter());
+                all.filter(|(source, _, _)| **source == book.source)
+            };
             let mut inner = book.lock();
-            inner.live = state.book.clone();
             if book.journaled {
+                if whole {
+                    for (_, fate, n) in tallies() {
+                        let met = state.book.readings_with(fate);
+                        state.book.unsettle_readings(fate, n.min(met));
+                    }
+                }
+                inner.live = state.book.clone();
                 inner.state = state;
             } else {
+                inner.live = state.book;
+                if !whole {
+                    for (_, fate, n) in tallies() {
+                        let n = n.min(inner.live.readings_in_flight);
+                        inner.live.settle_readings(fate, n);
+                    }
+                }
                 inner.live.close_unclean_stop();
             }
         }
@@ -193,5 +214,98 @@ impl crate::store::Books for Ledger {
             (book.source.to_string(), state)
         };
         self.0.iter().map(take).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eyot_pipeline::ledger::MessageFate;
+
+    use super::*;
+    use crate::store::{Books, Tallies};
+
+    /// What `n` decoded messages of one reading each come to.
+    fn burst(n: u64) -> SourceBook {
+        let mut book = SourceBook::default();
+        book.receive_messages(n);
+        book.settle_messages(MessageFate::Decoded, n);
+        book.receive_readings(n);
+        book
+    }
+
+    /// What the store has once everything is saved.
+    fn stored(ledger: &Ledger) -> HashMap<String, SourceState> {
+        ledger.take().into_iter().collect()
+    }
+
+    fn device(n: u64) -> KnownDevice {
+        let mut tallies = Tallies::default();
+        tallies.count(&"s".into(), ReadingFate::Processed, n);
+        KnownDevice {
+            name: "d".into(),
+            tallies,
+            ..KnownDevice::default()
+        }
+    }
+
+    #[test]
+    fn invariant_2_a_crash_changes_nothing_in_the_books() {
+        let ledger = Ledger::new([("s", true)]);
+        let book = &ledger.books()[0];
+        book.journaled(1, &burst(10), []);
+        book.enter(|live| live.settle_readings(ReadingFate::Processed, 6));
+        let saved = stored(&ledger);
+        // After the last save; the journal alone has it.
+        book.journaled(2, &burst(5), []);
+        let before = book.snapshot();
+
+        let again = Ledger::new([("s", true)]);
+        again.restore(saved, &[]);
+        again.books()[0].journaled(1, &burst(10), []);
+        again.books()[0].journaled(2, &burst(5), []);
+        // The checkpoint is behind four of the six.
+        again.settle(&[device(4)]);
+        assert_eq!(again.reconcile("s", 11), 0);
+        let book = again.books()[0].snapshot();
+        assert_eq!((book.messages, book.readings), (15, 15));
+        assert_eq!(book.readings_in_flight, 11, "two of them come again");
+        again.books()[0].enter(|live| live.settle_readings(ReadingFate::Processed, 2));
+        assert_eq!(again.books()[0].snapshot(), before);
+    }
+
+    #[test]
+    fn invariant_2_what_the_journal_no_longer_has_is_a_counted_loss() {
+        let ledger = Ledger::new([("s", true)]);
+        ledger.books()[0].journaled(1, &burst(10), []);
+        let again = Ledger::new([("s", true)]);
+        again.restore(stored(&ledger), &[]);
+        again.settle(&[device(4)]);
+        assert_eq!(again.reconcile("s", 1), 5);
+        let book = again.books()[0].snapshot();
+        assert!(book.balanced());
+        assert_eq!(book.readings_with(ReadingFate::DroppedCorrupt), 5);
+    }
+
+    #[test]
+    fn invariant_2_books_survive_that_a_source_is_journaled_no_longer_and_then_again() {
+        let ledger = Ledger::new([("s", true)]);
+        let book = &ledger.books()[0];
+        book.journaled(1, &burst(10), []);
+        book.enter(|live| live.settle_readings(ReadingFate::Processed, 10));
+        let devices = [device(10)];
+
+        let without = Ledger::new([("s", false)]);
+        without.restore(stored(&ledger), &devices);
+        without.books()[0].burst(&burst(7), Vec::new());
+        without.books()[0].enter(|live| live.settle_readings(ReadingFate::Late, 7));
+
+        let again = Ledger::new([("s", true)]);
+        again.restore(stored(&without), &devices);
+        again.settle(&devices);
+        assert_eq!(again.reconcile("s", 0), 0);
+        let book = again.books()[0].snapshot();
+        assert!(book.balanced());
+        assert_eq!(book.readings_with(ReadingFate::Processed), 10);
+        assert_eq!(book.readings_with(ReadingFate::Late), 7);
     }
 }

@@ -4,6 +4,8 @@
 //! Times are RFC 3339, UTC. An id names a record for ever: agent, store epoch, device, effect number;
 //! numbers of a device are dense, so readers drop repetitions by id and see gaps by number.
 
+mod merge;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +17,10 @@ use eyot_pipeline::ledger::Lane;
 use eyot_pipeline::{Device, Effect, Numbered, Timestamp};
 use serde::Serialize;
 
+use crate::clock::rfc3339;
 use crate::store::{Identity, Record};
+
+pub use merge::merge;
 
 /// `eyot.summary.v1`: one window of one device.
 #[derive(Debug, Serialize)]
@@ -282,13 +287,6 @@ fn freshness(scored_at: Timestamp, oldest: Timestamp) -> Freshness {
         oldest: rfc3339(oldest),
         age_of_oldest_ms: (scored_at - oldest).as_millis(),
     }
-}
-
-/// The one way to write an instant.
-pub fn rfc3339(time: Timestamp) -> String {
-    // i64 nanoseconds lie well within what jiff can write.
-    jiff::Timestamp::from_nanosecond(time.0.into())
-        .map_or_else(|_| time.0.to_string(), |t| t.to_string())
 }
 
 fn json(record: &impl Serialize) -> Vec<u8> {

@@ -31,7 +31,7 @@ const COMMIT: Duration = Duration::from_millis(10);
 /// Devices are named in the payload. Few readings fit into a window, since each should become a record.
 const SETUP: Setup<'static> = Setup {
     limits: "devices = 200\nreadings_in_flight = 20000\nreadings_in_flight_per_device = 1000",
-    store: "max_records = 20000",
+    store: "[outbox]\nmax_records = 20000",
     http: None,
     host: "mqtt://127.0.0.1",
     source: "",
@@ -163,7 +163,14 @@ impl Direct {
         let store = Store::open(store::Options {
             dir: folder.to_owned(),
             commit_interval: config.store.commit_interval,
-            max_records: config.store.max_records,
+            agent: "flood".into(),
+            quotas: config.outbox.quotas,
+            fold: store::Fold {
+                after: config.outbox.fold_after,
+                rows: 1_024,
+            },
+            merge: eyot::record::merge,
+            headroom: config.store.headroom,
             dead_letters: config.limits.dead_letters,
             channel: 1_024,
             clock: clock::now,

@@ -13,6 +13,7 @@ mod accuracy;
 mod config;
 mod dead_letters;
 mod decoding;
+mod durability;
 mod flood;
 mod health;
 mod isolation;

@@ -24,7 +24,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "clock", "config", "direct", "discover", "error", "mqtt", "ops", "record", "sim",
+            "app", "clock", "config", "direct", "discover", "error", "mqtt", "ops", "sim",
         ],
     ),
     ("clock", &[]),
@@ -47,9 +47,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("models", &["infer"]),
     ("mqtt", &["config"]),
     ("ops", &[]),
-    ("record", &["store"]),
+    ("record", &["clock", "store"]),
     ("sim", &[]),
-    ("store", &[]),
+    ("store", &["clock"]),
     (
         "uplink",
         &["clock", "config", "error", "link", "mqtt", "ops", "store"],

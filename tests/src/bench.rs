@@ -5,6 +5,8 @@
 //! paced at 20,000 messages/s over QoS 0. The agent computes features and runs all detectors and the model.
 
 mod decode;
+mod drain;
+mod durable;
 mod load;
 mod size;
 
@@ -22,6 +24,7 @@ use crate::broker::free_port;
 use crate::child::{self, Process};
 use crate::collector::local_broker;
 use crate::mosquitto::Mosquitto;
+pub use drain::bare as drain;
 use load::Load;
 
 /// How the benchmark is run.
@@ -39,6 +42,9 @@ pub struct BenchArgs {
     /// Messages a second
     #[arg(long, default_value_t = 20_000)]
     pub rate: u32,
+    /// Measure durability alone
+    #[arg(long)]
+    pub durability: bool,
 }
 
 /// Seconds for windows to open and caches to warm before a measurement.
@@ -76,6 +82,7 @@ struct Figures {
     readings_lost: u64,
     binary: size::Binary,
     decoding: decode::Decoding,
+    durable: Option<durable::Durable>,
     machine: String,
 }
 
@@ -88,6 +95,11 @@ pub async fn run(args: &BenchArgs) -> anyhow::Result<bool> {
         !cfg!(debug_assertions),
         "figures of an unoptimised build mean nothing; use scripts/bench"
     );
+    if args.durability {
+        let durable = durable::measure(args.rounds).await?;
+        durable.print(held);
+        return write_json(args, &durable).map(|()| true);
+    }
     // A queue as long as it takes: what is lost must be lost in the subscriber.
     let broker = Mosquitto::start("max_queued_messages 0\nset_tcp_nodelay true")?;
     let folder = TempDir::with_prefix("eyot-bench-")?;
@@ -108,6 +120,7 @@ pub async fn run(args: &BenchArgs) -> anyhow::Result<bool> {
         readings_lost: 0,
         binary: size::of_binary(&child::eyot()?)?,
         decoding: decode::measure(),
+        durable: None,
         machine: machine(),
     };
     for round in 0..args.rounds {
@@ -138,12 +151,21 @@ pub async fn run(args: &BenchArgs) -> anyhow::Result<bool> {
     );
     let per_device = (figures.rss_mib - figures.rss_idle_mib) * 1024.0 / f64::from(load::DEVICES);
     figures.state_per_device_kib = per_device - load::window_kib(args.rate);
+    figures.durable = Some(durable::measure(args.rounds).await?);
     print(&figures);
+    write_json(args, &figures).map(|()| true)
+}
+
+fn write_json(args: &BenchArgs, figures: &impl Serialize) -> anyhow::Result<()> {
     if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&figures)?;
+        let text = serde_json::to_string_pretty(figures)?;
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(true)
+    Ok(())
+}
+
+fn held(ok: bool) -> &'static str {
+    if ok { "held" } else { "MISSED" }
 }
 
 /// Subscribes and counts, on a runtime of one thread like the agent's, until it is killed.
@@ -177,7 +199,7 @@ async fn measure_bare(args: &BenchArgs, broker: &Mosquitto) -> anyhow::Result<Ru
         Path::new("/dev/null"),
     )?;
     sleep(Duration::from_millis(500)).await;
-    let load = Load::start(broker.port, args.rate);
+    let load = Load::start(broker.port, args.rate, 0, load::DEVICES);
     sleep(Duration::from_secs(3)).await;
     let run = measure(&mut process, &load, args.seconds).await?;
     load.stop();
@@ -193,7 +215,7 @@ async fn measure_agent(
     std::fs::create_dir_all(folder)?;
     let page = format!("127.0.0.1:{}", free_port()?);
     let config = folder.join("bench.toml");
-    std::fs::write(&config, load::configuration(broker.port, &page)?)?;
+    std::fs::write(&config, load::configuration(broker.port, &page, 0)?)?;
     let mut process = Process::start(
         Command::new(child::eyot()?)
             .arg("run")
@@ -211,7 +233,7 @@ async fn measure_agent(
     }
     sleep(Duration::from_secs(1)).await;
     figures.rss_idle_mib = mib(child::cost(process.pid())?.rss);
-    let load = Load::start(broker.port, args.rate);
+    let load = Load::start(broker.port, args.rate, 0, load::DEVICES);
     sleep(WARM_UP).await;
     let run = measure(&mut process, &load, args.seconds).await?;
     load.stop();
@@ -280,7 +302,6 @@ fn machine() -> String {
 }
 
 fn print(figures: &Figures) {
-    let held = |ok: bool| if ok { "held" } else { "MISSED" };
     println!(
         "{}; {} messages/s of {} B, QoS 0, {} devices × {} channels",
         figures.machine, figures.rate, figures.payload_bytes, figures.devices, figures.channels
@@ -315,5 +336,8 @@ fn print(figures: &Figures) {
     for (what, figure, limit) in figures.decoding.against_limits() {
         let verdict = held(figure <= limit);
         println!("{what:<44}{figure:.2}   (at most {limit}: {verdict})");
+    }
+    if let Some(durable) = &figures.durable {
+        durable.print(held);
     }
 }

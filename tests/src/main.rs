@@ -39,6 +39,24 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         qos: u8,
     },
+    /// Take over a queue of QoS 1 and say how fast: what the benchmark measures against
+    Drain {
+        /// Port of the broker on loopback
+        #[arg(long)]
+        port: u16,
+        /// Messages in the queue
+        #[arg(long)]
+        messages: u64,
+    },
+    /// Run an agent on a slow disk
+    Agent {
+        /// Its configuration
+        #[arg(long)]
+        config: PathBuf,
+        /// Milliseconds that every sync of its journal takes longer
+        #[arg(long)]
+        slow_sync: u64,
+    },
     /// Replay recordings of a real rig through an agent and judge its alerts by their labels
     Skab(skab::SkabArgs),
     /// Judge detection on simulated fleets, quickly and always with the same result
@@ -85,6 +103,8 @@ fn main() -> ExitCode {
         Command::Bench(args) => runtime(bench::run(&args)),
         Command::Skab(args) => runtime(skab::run(&args)),
         Command::Bare { port, qos } => runtime(bench::bare(port, qos)),
+        Command::Drain { port, messages } => runtime(bench::drain(port, messages)),
+        Command::Agent { config, slow_sync } => runtime(slow_agent(config, slow_sync)),
         Command::Evaluate {
             config,
             devices,
@@ -130,6 +150,20 @@ fn runtime(task: impl Future<Output = anyhow::Result<bool>>) -> anyhow::Result<b
         .enable_all()
         .build()?
         .block_on(task)
+}
+
+/// An agent whose journal is on a slow disk, until it is told to stop.
+async fn slow_agent(config: PathBuf, slow_sync: u64) -> anyhow::Result<bool> {
+    let config = Config::load(&config)?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let slow = std::time::Duration::from_millis(slow_sync);
+    let agent = eyot::app::Builder::new(config)
+        .slow_sync(slow)
+        .start()
+        .await?;
+    terminate.recv().await;
+    agent.stop().await?;
+    Ok(true)
 }
 
 fn write_features(

@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(1);
 /// Pause before the journal is gone through again for those that were passed over.
 const REST: Duration = Duration::from_millis(10);
+/// Entries between two looks whether anyone is left to read for.
+const LOOK_EVERY: u64 = 256;
 /// How often it looks without being called.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -161,7 +163,11 @@ impl<D: Disk> Work<D> {
             if self.stopped() {
                 return Ok(());
             }
-            if !passed_over.is_empty() && self.behind().all(|(e, _)| passed_over.contains(&e.key)) {
+            // Not at every entry: it looks at every device.
+            if position % LOOK_EVERY == 0
+                && !passed_over.is_empty()
+                && self.behind().all(|(e, _)| passed_over.contains(&e.key))
+            {
                 return Ok(());
             }
         }

@@ -301,10 +301,10 @@ impl DeviceActorState {
 
     fn with_checkpoint(&mut self, mut commit: Commit) -> Commit {
         let checkpoint = self.progress.checkpoint(&self.device);
-        commit.on_commit = Some(Box::new(Checkpointed {
-            entry: Arc::clone(&self.entry),
-            position: checkpoint.position,
-        }));
+        commit.on_commit = Some(Box::new(Checkpointed::new(
+            &self.entry,
+            checkpoint.position,
+        )));
         commit.checkpoint = Some(Box::new(checkpoint));
         commit
     }
@@ -343,9 +343,18 @@ impl Committed for Settlement {
 }
 
 /// Waits for a checkpoint to be durable.
-struct Checkpointed {
+pub(super) struct Checkpointed {
     entry: Arc<DeviceEntry>,
     position: u64,
+}
+
+impl Checkpointed {
+    pub(super) fn new(entry: &Arc<DeviceEntry>, position: u64) -> Self {
+        Self {
+            entry: Arc::clone(entry),
+            position,
+        }
+    }
 }
 
 impl Committed for Checkpointed {

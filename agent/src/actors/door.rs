@@ -67,6 +67,12 @@ impl Door {
         (self.last > self.checkpointed).then_some(self.checkpointed + 1)
     }
 
+    /// Position up to which everything was given up, if the device is quarantined and nothing is left to give up.
+    pub(super) fn given_up(&self) -> Option<u64> {
+        let settled = matches!(self.inbox, Inbox::Quarantined) && self.lag.is_none();
+        settled.then_some(self.last)
+    }
+
     /// The device goes back to its checkpoint, which is at `position`.
     pub(super) fn go_back(&mut self, position: u64) {
         self.checkpointed = position;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use eyot_journal::Disk;
 use tokio_util::sync::CancellationToken;
 
-use super::device::DeviceMessage;
+use super::device::{Checkpointed, DeviceMessage};
+use super::entry::DeviceEntry;
 use super::fleet::Fleet;
 use crate::error::chain;
 use crate::journal::JournalHandle;
@@ -14,6 +15,25 @@ use crate::store::{StoreError, StoreHandle};
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// A quarantined device writes no checkpoint of its own: what was given up for it is written down in its place.
+async fn write_off(entry: &Arc<DeviceEntry>, store: &StoreHandle) -> Result<(), StoreError> {
+    let given_up = entry.door().given_up();
+    let Some(position) = given_up else {
+        return Ok(());
+    };
+    let (name, class) = (&entry.name, &entry.class.config.name);
+    let written = Checkpointed::new(entry, position);
+    store
+        .move_checkpoint(
+            name,
+            class,
+            position,
+            entry.tallies(),
+            Some(Box::new(written)),
+        )
+        .await
+}
 
 /// Deletes segments that nobody needs any more, until `stop`. When the journal is half full, devices that still need
 /// its older half are asked for a checkpoint, whether it pays or not.
@@ -27,7 +47,16 @@ pub async fn keep_journal_short(
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         if journal.bytes() > journal.max_bytes() / 2 {
-            ask_for_checkpoints(&fleet, journal.middle());
+            let middle = journal.middle();
+            ask_for_checkpoints(&fleet, middle);
+            for entry in fleet.devices() {
+                let needs = entry.door().needs();
+                if needs.is_some_and(|needs| needs < middle)
+                    && write_off(&entry, &store).await.is_err()
+                {
+                    return;
+                }
+            }
         }
         match shorten(&fleet, &journal, &store).await {
             Ok(()) => {}

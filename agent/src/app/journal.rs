@@ -40,6 +40,7 @@ impl Opened {
         faults: &mut Vec<String>,
     ) -> Result<Option<Self>, StartError> {
         let Some(mut options) = recover::options(config, store) else {
+            faults.extend(recover::set_aside(&config.agent.data_dir));
             return Ok(None);
         };
         options.slow_sync = slow_sync;

@@ -167,7 +167,15 @@ impl World {
         let opened = Store::open(store::Options {
             dir: self.folder.path().to_owned(),
             commit_interval: Duration::ZERO,
-            max_records: 1_000_000,
+            agent: "gateway".into(),
+            quotas: self.config.outbox.quotas,
+            fold: store::Fold {
+                // All that makes a block, at once.
+                after: Span(-1),
+                rows: 16,
+            },
+            merge: crate::record::merge,
+            headroom: 0,
             dead_letters: 10,
             channel: 64,
             clock: crate::clock::now,
@@ -207,7 +215,7 @@ impl World {
         ledger: &Ledger,
         parts: &mut Option<(Option<CatchUp>, journal::JournalThread)>,
     ) -> Option<Outcome> {
-        ledger.restore(std::mem::take(&mut store.books));
+        ledger.restore(std::mem::take(&mut store.books), &store.devices);
         let options = recover::options(&self.config, store).unwrap();
         let (journal, thread, _) = match journal::open_on(self.disk.clone(), &options) {
             Ok(opened) => opened,

@@ -5,6 +5,7 @@
 //! books if they do not cover it, and each device is told what its checkpoint does not.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use eyot_journal::{Disk, FileError, Recovery, Step};
@@ -13,11 +14,13 @@ use ractor::ActorRef;
 
 use crate::actors::{Fleet, FleetMessage, Resolution};
 use crate::books::Ledger;
+use crate::clock;
 use crate::config::{Config, Durability};
 use crate::journal::{self, JournalHandle};
-use crate::store::{
-    Checkpoint, Commit, DeadLetter, KnownDevice, Store, StoreError, StoreHandle, Tallies,
-};
+use crate::store::{DeadLetter, KnownDevice, Store, StoreError, StoreHandle, Tallies};
+
+/// The journal's folder in the data folder.
+const FOLDER: &str = "journal";
 
 /// How to open the journal of this configuration behind this store; `None` if it is to have none.
 pub(super) fn options(config: &Config, store: &Store) -> Option<journal::Options> {
@@ -25,13 +28,33 @@ pub(super) fn options(config: &Config, store: &Store) -> Option<journal::Options
     let devices = store.devices.iter().map(|device| device.position);
     let books = store.books.values().map(|state| state.position);
     (durability > Durability::Memory).then(|| journal::Options {
-        dir: config.agent.data_dir.join("journal"),
+        dir: config.agent.data_dir.join(FOLDER),
         max_bytes: config.journal.max_bytes,
         sync: durability == Durability::Power,
         max_wait: config.journal.max_wait,
         used: devices.chain(books).max().unwrap_or(0),
         slow_sync: None,
     })
+}
+
+/// A journal that a run without one finds goes out of the way, since a later run must not take it for its own.
+pub(super) fn set_aside(data_dir: &Path) -> Option<String> {
+    let folder = data_dir.join(FOLDER);
+    // It is not empty if there is anything to keep.
+    if std::fs::remove_dir(&folder).is_ok() || !folder.exists() {
+        return None;
+    }
+    let aside = data_dir.join(format!(
+        "{FOLDER}.unused-{}",
+        clock::now().0 / 1_000_000_000
+    ));
+    let moved = match std::fs::rename(&folder, &aside) {
+        Ok(()) => format!("set aside as {}", aside.display()),
+        Err(error) => format!("in the way: {error}"),
+    };
+    Some(format!(
+        "there is to be no journal, but one was found; it is {moved}"
+    ))
 }
 
 /// What was wrong with the journal, a sentence each.
@@ -183,16 +206,21 @@ impl Tails {
         ledger: &Ledger,
         store: &StoreHandle,
     ) -> Result<(), StoreError> {
-        let mut orphans = Vec::new();
-        fleet.knows(self.known);
+        let tallies = self
+            .known
+            .iter()
+            .map(|known| (&*known.name, &known.tallies));
+        let tallies: HashMap<&str, &Tallies> = tallies.collect();
+        fleet.knows(self.known.clone());
         for (name, tail) in self.devices {
             match fleet.resolve(&name, fleet_actor) {
                 Resolution::Device(entry) => fleet.expects(&entry, tail.last),
-                Resolution::NoClass | Resolution::LimitReached => orphans.push((name, tail)),
+                Resolution::NoClass | Resolution::LimitReached => {
+                    let none = Tallies::default();
+                    let tallies = tallies.get(&*name).copied().unwrap_or(&none);
+                    give_up(&name, tail, tallies, ledger, store).await?;
+                }
             }
-        }
-        for (name, tail) in orphans {
-            give_up(&name, tail, ledger, store).await?;
         }
         Ok(())
     }
@@ -202,15 +230,12 @@ impl Tails {
 async fn give_up(
     name: &str,
     tail: Tail,
+    tallies: &Tallies,
     ledger: &Ledger,
     store: &StoreHandle,
 ) -> Result<(), StoreError> {
     let fate = ReadingFate::DroppedConfigChanged;
-    let row = store.open_device(name, "").await?;
-    let (mut tallies, channels, body) = row.checkpoint.map_or_else(
-        || (Tallies::default(), Vec::new(), Vec::new()),
-        |checkpoint| (checkpoint.tallies, checkpoint.channels, checkpoint.body),
-    );
+    let mut tallies = tallies.clone();
     let mut readings = 0;
     for (source, n) in &tail.readings {
         readings += n;
@@ -224,18 +249,8 @@ async fn give_up(
         readings,
         "the journal has readings for a device that the configuration has no longer; they are given up"
     );
-    let checkpoint = Checkpoint {
-        position: tail.last,
-        tallies,
-        channels,
-        body,
-    };
-    let commit = Commit {
-        device: row.id,
-        position: 0,
-        records: Vec::new(),
-        checkpoint: Some(Box::new(checkpoint)),
-        on_commit: None,
-    };
-    store.commit(commit).await
+    let position = tail.last;
+    store
+        .move_checkpoint(name, "", position, tallies, None)
+        .await
 }

@@ -27,10 +27,12 @@ use crate::journal::{self, JournalHandle};
 use crate::link::LinkStatus;
 use crate::models::{self, ModelError};
 use crate::ops::{self, Metrics, Phase};
-use crate::record::Encoder;
+use crate::record::{self, Encoder};
 use crate::store::{self, Store, StoreError};
 use crate::uplink::UplinkArguments;
 
+/// Summaries in a folded block.
+const FOLD_ROWS: u64 = 1_024;
 /// Requests that wait for the store at most.
 const STORE_CHANNEL: usize = 1024;
 /// How old the stored books may be, where the journal has what they count.
@@ -261,7 +263,14 @@ async fn open_store(
     let options = store::Options {
         dir: config.agent.data_dir.clone(),
         commit_interval: config.store.commit_interval,
-        max_records: config.store.max_records,
+        agent: config.agent.name.as_str().into(),
+        quotas: config.outbox.quotas,
+        fold: store::Fold {
+            after: config.outbox.fold_after,
+            rows: FOLD_ROWS,
+        },
+        merge: record::merge,
+        headroom: config.store.headroom,
         dead_letters: config.limits.dead_letters,
         books_interval: if config.journal.durability > Durability::Memory {
             BOOKS_INTERVAL
@@ -277,7 +286,7 @@ async fn open_store(
     let mut store = tokio::task::spawn_blocking(|| Store::open(options))
         .await
         .map_err(|_| StoreError::Panicked)??;
-    ledger.restore(std::mem::take(&mut store.books));
+    ledger.restore(std::mem::take(&mut store.books), &store.devices);
     if store.unclean_stop {
         tracing::warn!("the last run ended without an orderly stop");
     }

@@ -51,7 +51,7 @@ impl AgentView {
             limits: Limits {
                 devices: config.limits.devices as u64,
                 readings_in_flight: config.limits.readings_in_flight as u64,
-                records: config.store.max_records,
+                records: config.outbox.quotas.records,
                 dead_letters: config.limits.dead_letters as u64,
             },
             fleet,
@@ -118,16 +118,7 @@ impl View for AgentView {
                 })
                 .collect(),
             uplink: self.uplink.as_ref().map(link),
-            lanes: stats.map_or_else(Vec::new, |stats| {
-                stats
-                    .lanes
-                    .iter()
-                    .map(|(lane, book)| LaneView {
-                        lane: *lane,
-                        book: *book,
-                    })
-                    .collect()
-            }),
+            lanes: stats.map_or_else(Vec::new, lanes),
             store: StoreView {
                 degraded,
                 db_bytes: stats.map_or(0, |stats| stats.file_bytes),
@@ -146,6 +137,21 @@ impl View for AgentView {
             .map(|entry| device(entry))
             .collect()
     }
+}
+
+fn lanes(stats: &Stats) -> Vec<LaneView> {
+    let view = |(lane, book)| LaneView {
+        lane,
+        bytes: stats.lane_bytes[lane as usize],
+        evictions: stats
+            .evictions
+            .iter()
+            .filter(|eviction| eviction.lane == lane)
+            .map(|eviction| (eviction.reason.clone(), eviction.n))
+            .collect(),
+        book,
+    };
+    stats.lanes.map(view).into()
 }
 
 fn state(entry: &DeviceEntry) -> DeviceState {

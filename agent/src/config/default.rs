@@ -4,7 +4,7 @@ use eyot_pipeline::feature::Feature;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, MapDeserializer};
 
-use super::raw::{Period, Size};
+use super::raw::{Period, Size, WhenFull};
 use super::{Durability, MqttVersion};
 
 /// A function for each default, since that is what serde asks for.
@@ -35,7 +35,13 @@ defaults! {
 
     // [store]
     commit_interval: Period = "100ms";
-    max_records: u64 = 1_000_000_u64;
+    headroom: Size = "8MiB";
+
+    // [outbox]
+    max_records: u64 = 100_000_000_u64;
+    max_bytes: Size = "1GiB";
+    when_full: WhenFull = WhenFull::Downsample;
+    fold_after: Period = "10m";
 
     // [[source]] and [uplink]
     version: MqttVersion = MqttVersion::V5;

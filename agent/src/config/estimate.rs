@@ -12,12 +12,21 @@ const WINDOW_READING_BYTES: u64 = 16;
 const IN_FLIGHT_READING_BYTES: u64 = 64;
 /// A window's feature in a detector's memory.
 const FEATURE_BYTES: u64 = 4;
-/// A record on disk with its index entries.
-const RECORD_BYTES: u64 = 600;
+/// A dead letter on disk beside its payload.
+const LETTER_BYTES: u64 = 600;
+/// The database's write-ahead log.
+const LOG_BYTES: u64 = 16 << 20;
+/// Loss records, which have a bound of their own.
+const LOSS_BYTES: u64 = 4 << 20;
+
+/// A summary as JSON, and each of its channels.
+const SUMMARY_BYTES: (u64, u64) = (500, 300);
+/// The same once it is folded: noise in all of its numbers, which is what cannot be made smaller.
+const FOLDED_BYTES: (u64, u64) = (8, 25);
 
 /// Upper bounds in bytes, beside the process itself and its models. They are reached only if all
 /// devices are of the costliest class and fill every window to its limit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Estimate {
     devices: u64,
     class: String,
@@ -25,7 +34,9 @@ pub struct Estimate {
     window_readings: u64,
     remembered: u64,
     in_flight: u64,
-    records: u64,
+    outbox: u64,
+    headroom: u64,
+    outage: Option<Outage>,
     dead_letters: u64,
     dead_letter_bytes: u64,
 }
@@ -44,7 +55,9 @@ impl Estimate {
             window_readings: costliest.map_or(0, |class| class.pipeline.max_window_readings as u64),
             remembered: costliest.map_or(0, remembered),
             in_flight: config.limits.readings_in_flight as u64,
-            records: config.store.max_records,
+            outbox: config.outbox.quotas.bytes,
+            headroom: config.store.headroom,
+            outage: Outage::of(config),
             dead_letters: config.limits.dead_letters as u64,
             dead_letter_bytes: config.limits.dead_letter_bytes as u64,
         }
@@ -81,11 +94,27 @@ impl Estimate {
         .fold(0, u64::saturating_add)
     }
 
-    /// Disk in bytes: the outbox and the dead letters.
+    /// Hours for which the outbox holds every summary at least, while the upstream is away.
+    pub fn hours(&self) -> Option<f64> {
+        self.outage.as_ref().map(|outage| outage.hours)
+    }
+
+    /// Disk in bytes: the outbox, the dead letters, and what the database needs beside them.
     pub fn disk(&self) -> u64 {
-        let records = self.records.saturating_mul(RECORD_BYTES);
-        let letter = self.dead_letter_bytes.saturating_add(RECORD_BYTES);
-        records.saturating_add(self.dead_letters.saturating_mul(letter))
+        [self.tables(), self.letters(), LOG_BYTES, self.headroom]
+            .into_iter()
+            .fold(0, u64::saturating_add)
+    }
+
+    /// Half of a page is empty at worst where a record does not fit any more; a third on average.
+    fn tables(&self) -> u64 {
+        let records = self.outbox.saturating_add(LOSS_BYTES);
+        records.saturating_add(records / 2)
+    }
+
+    fn letters(&self) -> u64 {
+        let letter = self.dead_letter_bytes.saturating_add(LETTER_BYTES);
+        self.dead_letters.saturating_mul(letter)
     }
 }
 
@@ -121,13 +150,93 @@ impl fmt::Display for Estimate {
             Bytes(self.queues()),
             self.in_flight
         )?;
+        writeln!(f, "disk at worst: {}", Bytes(self.disk()))?;
         write!(
             f,
-            "disk at worst: {}: {} records × {RECORD_BYTES} B and {} dead letters × {} B",
-            Bytes(self.disk()),
-            self.records,
+            "  outbox {}: 1.5 × ({} + {} of loss records); dead letters {}: {} × {} B; log {}, headroom {}",
+            Bytes(self.tables()),
+            Bytes(self.outbox),
+            Bytes(LOSS_BYTES),
+            Bytes(self.letters()),
             self.dead_letters,
-            self.dead_letter_bytes.saturating_add(RECORD_BYTES)
+            self.dead_letter_bytes.saturating_add(LETTER_BYTES),
+            Bytes(LOG_BYTES),
+            Bytes(self.headroom)
+        )?;
+        match &self.outage {
+            Some(outage) => write!(f, "\n{outage}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How long the outbox lasts if every device is of the class that fills it first.
+#[derive(Debug, Clone, PartialEq)]
+struct Outage {
+    hours: f64,
+    class: String,
+    channels: u64,
+    /// Summaries a second.
+    rate: f64,
+    folded: u64,
+    /// What runs out first.
+    limit: &'static str,
+}
+
+impl Outage {
+    fn of(config: &Config) -> Option<Self> {
+        let outages = config
+            .classes
+            .iter()
+            .map(|class| Self::in_class(config, class));
+        outages.min_by(|a, b| a.hours.total_cmp(&b.hours))
+    }
+
+    fn in_class(config: &Config, class: &Class) -> Self {
+        let quotas = config.outbox.quotas;
+        let channels = channels(class).max(1);
+        let rate = config.limits.devices as f64 / class.pipeline.window.as_secs_f64();
+        let size =
+            |(base, channel): (u64, u64)| base.saturating_add(channel.saturating_mul(channels));
+        let (plain, folded) = (size(SUMMARY_BYTES) as f64, size(FOLDED_BYTES));
+        // What is younger than this is not folded yet.
+        let young = config.outbox.fold_after.as_secs_f64();
+        let bytes = quotas.bytes as f64;
+        let rest = bytes - young * rate * plain;
+        let by_bytes = if rest > 0.0 {
+            young + rest / (rate * folded as f64)
+        } else {
+            bytes / (rate * plain)
+        };
+        let by_records = quotas.records as f64 / rate;
+        let by_age = quotas
+            .age
+            .map_or(f64::INFINITY, eyot_pipeline::Span::as_secs_f64);
+        let limits = [
+            (by_bytes, "max_bytes"),
+            (by_records, "max_records"),
+            (by_age, "max_age"),
+        ];
+        let (seconds, limit) = limits.into_iter().fold((f64::INFINITY, ""), |least, next| {
+            if next.0 < least.0 { next } else { least }
+        });
+        Self {
+            hours: seconds / 3_600.0,
+            class: class.pipeline.name.clone(),
+            channels,
+            rate,
+            folded,
+            limit,
+        }
+    }
+}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "outage covered at least: {:.1} h, bounded by {}: {:.1} summaries/s × {} B once folded (class `{}`: all devices, {} channels, one summary a window)",
+            self.hours, self.limit, self.rate, self.folded, self.class, self.channels
         )
     }
 }

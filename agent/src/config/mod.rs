@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eyot_decode::Mapping;
+use eyot_pipeline::Span;
 use eyot_pipeline::config::ClassConfig;
+use eyot_pipeline::retention::Quotas;
 use globset::GlobSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,6 +48,8 @@ pub struct Config {
     pub journal: Journal,
     /// `[store]`
     pub store: Store,
+    /// `[outbox]`
+    pub outbox: Outbox,
     /// `[[source]]`
     pub sources: Vec<Source>,
     /// `[[asset]]`
@@ -195,8 +199,17 @@ pub enum Durability {
 pub struct Store {
     /// How long a commit waits for company.
     pub commit_interval: Duration,
-    /// Records kept in the outbox, all lanes together; beyond it the oldest of the least urgent lane go, counted.
-    pub max_records: u64,
+    /// Bytes of disk held back for when it is full; 0 for none.
+    pub headroom: u64,
+}
+
+/// What waits for the uplink.
+#[derive(Debug, Clone, Copy)]
+pub struct Outbox {
+    /// What it may hold, and what goes beyond that.
+    pub quotas: Quotas,
+    /// Summaries that have waited for longer than this are folded.
+    pub fold_after: Span,
 }
 
 /// A subscription to a broker.

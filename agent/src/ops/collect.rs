@@ -238,12 +238,13 @@ fn records(to: &mut Families<'_>, overview: &Overview) -> fmt::Result {
         overview
             .lanes
             .iter()
-            .map(|l| (("lane", l.lane.name().to_owned()), l.book))
+            .map(|l| (("lane", l.lane.name().to_owned()), l))
     };
     to.counters(
         "lane_records",
         "Records by what became of them: enqueued = delivered + evicted + eyot_lane_records_buffered.",
-        lanes().flat_map(|(label, book)| {
+        lanes().flat_map(|(label, l)| {
+            let book = l.book;
             [
                 ("enqueued", book.enqueued),
                 ("delivered", book.delivered),
@@ -255,7 +256,21 @@ fn records(to: &mut Families<'_>, overview: &Overview) -> fmt::Result {
     to.gauges(
         "lane_records_buffered",
         "Records waiting in the outbox.",
-        lanes().map(|(label, book)| ([label], book.buffered)),
+        lanes().map(|(label, l)| ([label], l.book.buffered)),
+    )?;
+    to.gauges(
+        "lane_bytes",
+        "Bytes that the records waiting take up.",
+        lanes().map(|(label, l)| ([label], l.bytes)),
+    )?;
+    to.counters(
+        "lane_records_evicted",
+        "Records given up, by reason.",
+        lanes().flat_map(|(label, l)| {
+            l.evictions
+                .iter()
+                .map(move |(reason, n)| ([label.clone(), ("reason", reason.clone())], *n))
+        }),
     )
 }
 

@@ -173,7 +173,7 @@ mod tests {
             "the books do not balance: readings of source plant are off by -2",
         );
         check(
-            |o| o.lanes[1].book.buffered += 1,
+            |o| o.lanes[2].book.buffered += 1,
             "the books do not balance: records of lane summary are off by -1",
         );
         check(|o| o.faults.push("no model".into()), "no model");

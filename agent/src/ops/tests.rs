@@ -227,8 +227,9 @@ async fn json_has_the_words_of_the_ledger() {
         json!({"name": "dead_lettered", "count": 17, "reasons": [{"name": "payload", "count": 8}, {"name": "topic", "count": 9}]})
     );
     assert_eq!(
-        overview["lanes"][1],
-        json!({"lane": "summary", "enqueued": 20_406, "delivered": 20_000, "buffered": 400, "evicted": 6})
+        overview["lanes"][2],
+        json!({"lane": "summary", "enqueued": 20_406, "delivered": 20_000, "buffered": 400, "evicted": 6, "bytes": 400_000,
+            "evictions": {"corrupt": 1, "quota": 5}})
     );
 
     let devices = server.get("/api/devices.json").await.json();

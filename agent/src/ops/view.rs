@@ -1,5 +1,7 @@
 //! What ops shows: plain data behind one narrow trait.
 
+use std::collections::BTreeMap;
+
 use eyot_pipeline::effect::{DegradedReason, Verdict};
 use eyot_pipeline::ledger::{Lane, LaneBook, SourceBook};
 use eyot_pipeline::{Span, Timestamp};
@@ -107,10 +109,14 @@ pub struct SourceView {
 }
 
 /// One lane of the outbox.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct LaneView {
     /// Which.
     pub lane: Lane,
+    /// Bytes that its records take up.
+    pub bytes: u64,
+    /// What `evicted` is made of, by reason.
+    pub evictions: BTreeMap<String, u64>,
     /// Its books.
     #[serde(flatten)]
     pub book: LaneBook,

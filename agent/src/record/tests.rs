@@ -1,5 +1,6 @@
 //! Records against their published schemas, in docs/schemas, and the examples in docs/records.md.
 
+mod merging;
 mod schema;
 
 use std::path::Path;
@@ -9,10 +10,12 @@ use eyot_pipeline::config::{ChannelConfig, DetectorConfig, VerdictConfig};
 use eyot_pipeline::effect::{
     AlertState, ChannelSummary, ClosedBy, DegradedReason, Detector, Verdict,
 };
+use eyot_pipeline::retention::{Quotas, WhenFull};
 use eyot_pipeline::scorer::ModelId;
 use serde_json::Value;
 
 use super::*;
+use crate::store::{self, Store};
 use schema::{Seen, complaints, fields};
 
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
@@ -180,25 +183,29 @@ fn alerts() -> Vec<Effect> {
 }
 
 fn encode(effect: Effect) -> Value {
+    serde_json::from_slice(&encode_as(7, effect)).unwrap()
+}
+
+fn encode_as(number: u64, effect: Effect) -> Vec<u8> {
     let identity = Identity {
         agent: uuid::uuid!("f31c299d-0568-43ad-8b7f-fde21b78e33b"),
         store_epoch: 1,
     };
-    let numbered = Numbered { number: 7, effect };
+    let numbered = Numbered { number, effect };
     let record = Encoder::new("gateway-1", &identity).encode(
         "hall/pump-1",
         &Device::new(Arc::new(class()), None, 0),
         &numbered,
     );
-    serde_json::from_slice(&record.body).unwrap()
+    record.body
 }
 
 /// Everything that may be in a record is in its schema, and the other way round.
 #[track_caller]
-fn check(name: &str, effects: Vec<Effect>) {
+fn check(name: &str, records: Vec<Value>) {
     let schema = published(name);
     let mut seen = Seen::default();
-    for record in effects.into_iter().map(encode) {
+    for record in records {
         let complaints = complaints(&record, &schema, &mut seen);
         assert_eq!(complaints, [""; 0], "{record:#}");
     }
@@ -211,18 +218,82 @@ fn check(name: &str, effects: Vec<Effect>) {
 
 #[test]
 fn summaries_are_as_published() {
-    check("eyot.summary.v1", summaries());
+    let mut records: Vec<Value> = summaries().into_iter().map(encode).collect();
+    let mut folded = encode(window(ClosedBy::Idle, None, Verdict::Normal));
+    folded["precision"] = "f32".into();
+    let bodies = [&records[2], &folded].map(|record| serde_json::to_vec(record).unwrap());
+    let merged = merge(&bodies[0], &bodies[1]).unwrap();
+    records.push(serde_json::from_slice(&merged).unwrap());
+    check("eyot.summary.v1", records);
 }
 
 #[test]
 fn alerts_are_as_published() {
-    check("eyot.alert.v1", alerts());
+    check("eyot.alert.v1", alerts().into_iter().map(encode).collect());
+}
+
+/// They are written by the store, when an outbox of one record gets two.
+#[tokio::test]
+async fn losses_are_as_published() {
+    struct Nothing;
+    impl store::Books for Nothing {
+        fn take(&self) -> Vec<(String, store::SourceState)> {
+            Vec::new()
+        }
+    }
+    let dir = tempfile::TempDir::new().unwrap();
+    let store = Store::open(store::Options {
+        dir: dir.path().to_owned(),
+        commit_interval: std::time::Duration::ZERO,
+        agent: "gateway-1".into(),
+        quotas: Quotas {
+            records: 1,
+            bytes: 1 << 20,
+            age: None,
+            when_full: WhenFull::DropOldest,
+        },
+        fold: store::Fold {
+            after: Span::from_secs(600),
+            rows: 1_024,
+        },
+        merge: |_, _| None,
+        headroom: 0,
+        dead_letters: 1,
+        books_interval: std::time::Duration::ZERO,
+        channel: 1,
+        clock: || at(100),
+        books: Arc::new(Nothing),
+        slow_commit: None,
+    })
+    .unwrap();
+    let device = store.handle.open_device("pump", "pump").await.unwrap();
+    let record = |number| Record {
+        lane: Lane::Summary,
+        number,
+        kind: "summary",
+        oldest: at(0),
+        body: Vec::new(),
+    };
+    let commit = store::Commit {
+        position: 0,
+        checkpoint: None,
+        device: device.id,
+        records: vec![record(1), record(2)],
+        on_commit: None,
+    };
+    store.handle.commit(commit).await.unwrap();
+    store.handle.flush().await.unwrap();
+    let rows = store.handle.fetch(Lane::Loss, 0, 2).await.unwrap();
+    let loss: Value = serde_json::from_slice(&rows[0].body).unwrap();
+    let (schema, mut seen) = (published("eyot.loss.v1"), Seen::default());
+    assert_eq!(complaints(&loss, &schema, &mut seen), [""; 0]);
+    assert_eq!(seen.missing_from(&schema), [""; 0]);
 }
 
 #[test]
 fn the_documentation_lists_every_field() {
     let text = std::fs::read_to_string(Path::new(DOCS).join("records.md")).unwrap();
-    for name in ["eyot.summary.v1", "eyot.alert.v1"] {
+    for name in ["eyot.summary.v1", "eyot.alert.v1", "eyot.loss.v1"] {
         let (_, section) = text.split_once(&format!("\n## {name}\n")).unwrap();
         let (section, _) = section.split_once("\n## ").unwrap();
         let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
@@ -247,7 +318,7 @@ fn the_examples_in_the_documentation_are_as_published() {
         assert_eq!(found, [""; 0], "{json}");
         names.push(name);
     }
-    assert_eq!(names, ["eyot.summary.v1", "eyot.alert.v1"]);
+    assert_eq!(names, ["eyot.loss.v1", "eyot.summary.v1", "eyot.alert.v1"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What one transaction will write, and who waits for it.
 
 use eyot_pipeline::ledger::Lane;
+use eyot_pipeline::retention::Reason;
 use eyot_pipeline::time::Timestamp;
 use tokio::sync::oneshot;
 
@@ -25,17 +26,17 @@ pub(super) struct Batch {
 #[derive(Default)]
 pub(super) struct Removals {
     pub(super) delivered: Vec<(Lane, i64)>,
-    pub(super) corrupt: Vec<(Lane, i64)>,
+    pub(super) given_up: Vec<(Lane, i64, Reason)>,
 }
 
 impl Removals {
     pub(super) fn is_empty(&self) -> bool {
-        self.delivered.is_empty() && self.corrupt.is_empty()
+        self.delivered.is_empty() && self.given_up.is_empty()
     }
 
     /// Whether it should be written before more are taken on.
     pub(super) fn is_full(&self) -> bool {
-        self.delivered.len() + self.corrupt.len() >= MAX_ROWS
+        self.delivered.len() + self.given_up.len() >= MAX_ROWS
     }
 }
 

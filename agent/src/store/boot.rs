@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::books::Ledger;
 use super::identity::Identity;
+use super::loss::Losses;
 use super::outbox::Outbox;
 use super::salvage::{self, Salvage};
 use super::schema::{self, MIGRATIONS, key};
@@ -83,6 +84,9 @@ pub(super) fn load(options: &Options) -> Result<(Loaded, Option<SetAside>), Stor
         let salvage = salvage::salvage(&from, &path, &mut loaded.db);
         // A reader leaves it behind.
         let _ = fs::remove_file(suffixed(&from, "-shm"));
+        loaded = read(options, loaded.db, loaded.identity, &path)?;
+        let told = loaded.outbox.write_off(&loaded.db, &salvage.lost);
+        told.map_err(StoreError::opening(&path))?;
         let aside = if from == pending {
             set_aside(&pending, &path, now)?
         } else {
@@ -93,7 +97,6 @@ pub(super) fn load(options: &Options) -> Result<(Loaded, Option<SetAside>), Stor
             path: aside,
             salvage,
         });
-        loaded = read(options, loaded.db, loaded.identity, &path)?;
     }
     let _ = fs::remove_file(damaged);
     Ok((loaded, left))
@@ -153,7 +156,13 @@ fn read(
     let opening = StoreError::opening(path);
     Ok(Loaded {
         identity,
-        outbox: Outbox::load(&db, options.max_records).map_err(&opening)?,
+        outbox: Outbox::load(
+            &db,
+            options.quotas,
+            Losses::new(&options.agent, identity),
+            (options.clock)(),
+        )
+        .map_err(&opening)?,
         ledger: Ledger::load(&db, Arc::clone(&options.books)).map_err(&opening)?,
         clean_stop: schema::counter(&db, key::CLEAN_STOP).map_err(&opening)? == 1,
         devices: checkpoints::known(&db).map_err(&opening)?,

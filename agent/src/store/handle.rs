@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use eyot_pipeline::ledger::Lane;
+use eyot_pipeline::retention::Reason;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::boot::Loaded;
 use super::message::{Intake, OpenDevice, Reply, Service};
 use super::thread::{Ports, Worker};
-use super::{Commit, DeadLetter, DeadLetterRow, DeviceRow, Options, OutRow, Stats, StoreError};
+use super::{
+    Checkpoint, Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Options, OutRow, Stats,
+    StoreError, Tallies,
+};
 
 /// Sends requests to the store. When the last handle is dropped the store stops in order, as by
 /// [`StoreThread::shutdown`].
@@ -99,6 +103,33 @@ impl StoreHandle {
         self.send(Intake::Commit(commit)).await
     }
 
+    /// Moves a device's checkpoint on without its state machine: everything up to `position` has met the fates of
+    /// `tallies`, and nothing of it will be asked for again.
+    pub async fn move_checkpoint(
+        &self,
+        name: &str,
+        class: &str,
+        position: u64,
+        tallies: Tallies,
+        on_commit: Option<Box<dyn Committed>>,
+    ) -> Result<(), StoreError> {
+        let row = self.open_device(name, class).await?;
+        let before = row.checkpoint.unwrap_or_default();
+        let checkpoint = Checkpoint {
+            position,
+            tallies,
+            ..before
+        };
+        self.commit(Commit {
+            device: row.id,
+            position: 0,
+            records: Vec::new(),
+            checkpoint: Some(Box::new(checkpoint)),
+            on_commit,
+        })
+        .await
+    }
+
     /// Keeps a message that could not be decoded; waits only for room in the channel.
     pub async fn dead_letter(&self, letter: DeadLetter) -> Result<(), StoreError> {
         self.send(Intake::DeadLetter(letter)).await
@@ -133,6 +164,15 @@ impl StoreHandle {
     pub async fn delivered(&self, rows: Vec<(Lane, i64)>) -> Result<(), StoreError> {
         self.service
             .send(Service::Delivered(rows))
+            .await
+            .map_err(|_| StoreError::Gone)
+    }
+
+    /// The upstream will never have these records: they leave with one of the next commits, and a
+    /// loss record says so.
+    pub async fn give_up(&self, rows: Vec<(Lane, i64)>, reason: Reason) -> Result<(), StoreError> {
+        self.service
+            .send(Service::GiveUp(rows, reason))
             .await
             .map_err(|_| StoreError::Gone)
     }

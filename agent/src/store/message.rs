@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use eyot_pipeline::ledger::{Lane, LaneBook, SourceBook};
+use eyot_pipeline::retention::Reason;
 use eyot_pipeline::time::Timestamp;
 use tokio::sync::oneshot;
 
@@ -22,7 +23,7 @@ pub struct DeviceRow {
 }
 
 /// A device's state machine as it stood behind an input.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Journal position of that input; 0 without a journal.
     pub position: u64,
@@ -164,7 +165,7 @@ pub struct OutRow {
 pub struct Eviction {
     /// Of which lane.
     pub lane: Lane,
-    /// `quota` or `corrupt`.
+    /// Name of a [`Reason`].
     pub reason: String,
     /// How many, ever.
     pub n: u64,
@@ -175,6 +176,12 @@ pub struct Eviction {
 pub struct Stats {
     /// The lanes' books, most urgent first.
     pub lanes: [(Lane, LaneBook); Lane::ALL.len()],
+    /// Bytes that each of them takes up.
+    pub lane_bytes: [u64; Lane::ALL.len()],
+    /// Blocks of folded summaries.
+    pub blocks: u64,
+    /// Summaries that wait in them.
+    pub folded: u64,
     /// What `evicted` is made of.
     pub evictions: Vec<Eviction>,
     /// Devices ever opened.
@@ -216,6 +223,7 @@ pub(super) enum Service {
         reply: Reply<Vec<OutRow>>,
     },
     Delivered(Vec<(Lane, i64)>),
+    GiveUp(Vec<(Lane, i64)>, Reason),
     Stats(Reply<Stats>),
     /// Makes what is committed survive the loss of power.
     Sync(Reply<()>),

@@ -10,11 +10,13 @@
 //! - *service* (fetches, deliveries, statistics), which never waits behind intake, since
 //!   delivering is what makes room.
 //!
-//! A transaction that fails (disk full, I/O error) is kept and retried; nothing is dropped.
+//! A transaction that fails (disk full, I/O error) is kept and retried; nothing of it is dropped. On a full
+//! disk the outbox gives up records that wait, by its policy, and the reserved room lets it do so.
 //!
 //! ```text
 //! eyot.db                 the database, with -wal and -shm beside it while it is open
 //! eyot.lock               held while an agent runs on the folder
+//! eyot.headroom           room held back for when the disk is full
 //! eyot.identity           copy of agent uuid and store epoch, for when the database is lost
 //! eyot.db.corrupt-<time>  a database that could not be used, set aside
 //! eyot.db.salvage         the same while it is being read
@@ -26,11 +28,16 @@ mod books;
 mod boot;
 mod checkpoints;
 mod dead_letters;
+mod downsample;
 mod error;
+mod fold;
 mod handle;
+mod headroom;
 mod identity;
+mod loss;
 mod message;
 mod outbox;
+mod retention;
 mod salvage;
 mod schema;
 mod tallies;
@@ -43,10 +50,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use eyot_pipeline::retention::Quotas;
 use eyot_pipeline::time::Timestamp;
 
 pub use books::Books;
+pub use downsample::Merge;
 pub use error::StoreError;
+pub use fold::Fold;
 pub use handle::{StoreHandle, StoreThread};
 pub use identity::Identity;
 pub use message::{
@@ -67,9 +77,16 @@ pub struct Options {
     pub dir: PathBuf,
     /// How long a commit waits for company.
     pub commit_interval: Duration,
-    /// Records kept in the outbox, all lanes together; beyond it the oldest of the least urgent
-    /// lane are evicted with reason `quota`.
-    pub max_records: u64,
+    /// The agent's name, for loss records.
+    pub agent: Arc<str>,
+    /// What the outbox may hold, and what goes beyond that.
+    pub quotas: Quotas,
+    /// When summaries are folded.
+    pub fold: Fold,
+    /// How two summaries become one.
+    pub merge: Merge,
+    /// Bytes of disk held back for when it is full; 0 for none: then senders wait until there is room.
+    pub headroom: u64,
     /// Dead letters kept; beyond it the oldest go, counted.
     pub dead_letters: usize,
     /// Requests that each of the two channels holds before senders wait.
@@ -118,7 +135,14 @@ impl Store {
     /// version of eyot.
     pub fn open(options: Options) -> Result<Self, StoreError> {
         let lock = boot::lock(&options.dir)?;
-        let (mut loaded, left) = boot::load(&options)?;
+        let (mut loaded, left) = match boot::load(&options) {
+            Err(StoreError::Open { source, .. })
+                if headroom::is_disk_full(&source) && headroom::give_at_start(&options.dir) =>
+            {
+                boot::load(&options)?
+            }
+            loaded => loaded?,
+        };
         let (set_aside, salvage) = left.map(|left| (left.path, left.salvage)).unzip();
         let (identity, clean_stop) = (loaded.identity, loaded.clean_stop);
         let books = loaded.ledger.stored();

@@ -1,9 +1,12 @@
 //! Records on their way out, the devices' numbering, and the lanes' books.
 
 use eyot_pipeline::ledger::{Lane, LaneBook};
+use eyot_pipeline::retention::{GIVES_WAY, Held, Quotas, Reason};
 use eyot_pipeline::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::fold::{self, Folded};
+use super::loss::Losses;
 use super::schema::{self, key};
 use super::{Commit, DeviceRow, Eviction, OutRow, checkpoints};
 
@@ -12,10 +15,17 @@ use super::{Commit, DeviceRow, Eviction, OutRow, checkpoints};
 ///
 /// Of the equation `enqueued = delivered + buffered + evicted`, `buffered` alone is not stored: it
 /// is counted from the rows at start and on its own from then on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Outbox {
     lanes: [LaneBook; Lane::ALL.len()],
-    max_records: u64,
+    pub(super) bytes: [u64; Lane::ALL.len()],
+    pub(super) quotas: Quotas,
+    /// Bytes that may be held while the disk is full; more than any otherwise.
+    pub(super) squeezed: u64,
+    pub(super) losses: Losses,
+    pub(super) folded: Folded,
+    /// Gateway time of the transaction.
+    pub(super) now: Timestamp,
 }
 
 /// Why a row leaves.
@@ -24,31 +34,78 @@ pub(super) enum Removal {
     /// The upstream has it.
     Delivered,
     /// Given up.
-    Evicted(&'static str),
+    Evicted(Reason),
 }
 
-/// The reason of records that fail their checksum.
-pub(super) const CORRUPT: Removal = Removal::Evicted("corrupt");
-const QUOTA: Removal = Removal::Evicted("quota");
+/// A record that left.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gone {
+    pub(super) lane: Lane,
+    pub(super) device: i64,
+    pub(super) number: u64,
+    pub(super) oldest: Timestamp,
+    pub(super) bytes: u64,
+}
+
+pub(super) const INSERT: &str =
+    "INSERT INTO outbox (lane, device, effect, kind, oldest, body, crc, at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+/// A row's share of the table and its indices, beside the body.
+const ROW_BYTES: u64 = 100;
+
+/// What a row with a body of so many bytes takes up.
+pub(super) const fn row_bytes(body: usize) -> u64 {
+    body as u64 + ROW_BYTES
+}
+
+/// How a lane is stored: for ever, in whatever order lanes are sent.
+pub(super) const fn code(lane: Lane) -> i64 {
+    match lane {
+        Lane::Alert => 0,
+        Lane::Summary => 1,
+        Lane::Loss => 2,
+    }
+}
 
 impl Outbox {
-    pub(super) fn load(db: &Connection, max_records: u64) -> rusqlite::Result<Self> {
+    pub(super) fn load(
+        db: &Connection,
+        quotas: Quotas,
+        losses: Losses,
+        now: Timestamp,
+    ) -> rusqlite::Result<Self> {
+        let (folded, folded_bytes) = Folded::load(db)?;
+        let folded_rows = folded.rows;
         let mut outbox = Self {
+            folded,
             lanes: [LaneBook::default(); Lane::ALL.len()],
-            max_records,
+            bytes: [0; Lane::ALL.len()],
+            quotas,
+            squeezed: u64::MAX,
+            losses,
+            now,
         };
         for lane in Lane::ALL {
             let book = &mut outbox.lanes[lane as usize];
             let stored = db
                 .prepare("SELECT enqueued, delivered, evicted FROM lanes WHERE lane = ?1")?
-                .query_row([lane as i64], |row| {
+                .query_row([code(lane)], |row| {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
                 })
                 .optional()?;
             (book.enqueued, book.delivered, book.evicted) = stored.unwrap_or_default();
-            book.buffered = db
-                .prepare("SELECT COUNT(*) FROM outbox WHERE lane = ?1")?
-                .query_row([lane as i64], |row| row.get(0))?;
+            let bodies: u64;
+            (book.buffered, bodies) = db
+                .prepare("SELECT COUNT(*), TOTAL(LENGTH(body)) FROM outbox WHERE lane = ?1")?
+                .query_row([code(lane)], |row| {
+                    Ok((row.get(0)?, row.get::<_, f64>(1)? as u64))
+                })?;
+            outbox.bytes[lane as usize] = bodies + book.buffered * ROW_BYTES;
+            if lane == fold::LANE {
+                book.buffered += folded_rows;
+                outbox.bytes[lane as usize] += folded_bytes;
+            }
             if !book.balanced() {
                 tracing::error!(
                     lane = lane.name(),
@@ -61,11 +118,29 @@ impl Outbox {
     }
 
     pub(super) fn lanes(&self) -> [(Lane, LaneBook); Lane::ALL.len()] {
-        Lane::ALL.map(|lane| (lane, self.lanes[lane as usize]))
+        Lane::ALL.map(|lane| (lane, self.book(lane)))
     }
 
-    fn buffered(&self) -> u64 {
-        self.lanes.iter().map(|book| book.buffered).sum()
+    pub(super) fn book(&self, lane: Lane) -> LaneBook {
+        self.lanes[lane as usize]
+    }
+
+    /// What the quotas count.
+    pub(super) fn held(&self) -> Held {
+        let mut held = Held::default();
+        for lane in GIVES_WAY {
+            held.records += self.book(lane).buffered;
+            held.bytes += self.bytes[lane as usize];
+        }
+        held
+    }
+
+    /// So many records of so many bytes have come.
+    pub(super) fn enqueued(&mut self, lane: Lane, records: u64, bytes: u64) {
+        let book = &mut self.lanes[lane as usize];
+        book.enqueued += records;
+        book.buffered += records;
+        self.bytes[lane as usize] += bytes;
     }
 
     /// Adds the effects that are new, and returns how many were.
@@ -85,10 +160,7 @@ impl Outbox {
         };
         let mut last = before;
         let mut added = 0;
-        let mut insert = db.prepare_cached(
-            "INSERT INTO outbox (lane, device, effect, kind, oldest, body, crc)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?;
+        let mut insert = db.prepare_cached(INSERT)?;
         for record in &commit.records {
             if record.number <= last {
                 continue;
@@ -103,17 +175,16 @@ impl Outbox {
                 schema::count_up(db, key::EFFECT_GAPS, 1)?;
             }
             insert.execute(params![
-                record.lane as i64,
+                code(record.lane),
                 commit.device,
                 record.number,
                 record.kind,
                 record.oldest.0,
                 record.body,
                 checksum(commit.device, record.number, &record.body),
+                self.now.0,
             ])?;
-            let book = &mut self.lanes[record.lane as usize];
-            book.enqueued += 1;
-            book.buffered += 1;
+            self.enqueued(record.lane, 1, row_bytes(record.body.len()));
             last = record.number;
             added += 1;
         }
@@ -133,62 +204,101 @@ impl Outbox {
     pub(super) fn remove(
         &mut self,
         db: &Connection,
-        rows: &[(Lane, i64)],
+        rows: impl IntoIterator<Item = (Lane, i64)>,
         why: Removal,
     ) -> rusqlite::Result<()> {
-        let mut removed = [0; Lane::ALL.len()];
-        let mut delete = db.prepare_cached("DELETE FROM outbox WHERE seq = ?1 AND lane = ?2")?;
-        for &(lane, seq) in rows {
-            removed[lane as usize] += delete.execute((seq, lane as i64))? as u64;
-        }
-        for lane in Lane::ALL {
-            self.account(db, lane, removed[lane as usize], why)?;
-        }
-        Ok(())
-    }
-
-    /// Evicts what exceeds `max_records`: the least urgent lane first, its oldest first.
-    pub(super) fn enforce_quota(&mut self, db: &Connection) -> rusqlite::Result<()> {
-        for lane in Lane::ALL.into_iter().rev() {
-            let excess = self.buffered().saturating_sub(self.max_records);
-            if excess == 0 {
-                break;
+        let mut delete = db.prepare_cached(
+            "DELETE FROM outbox WHERE seq = ?1 AND lane = ?2
+             RETURNING device, effect, oldest, LENGTH(body)",
+        )?;
+        for (lane, seq) in rows {
+            let gone = delete
+                .query_row((seq, code(lane)), |row| {
+                    Ok(Gone {
+                        lane,
+                        // What is damaged has to go as well.
+                        device: row.get(0).unwrap_or_default(),
+                        number: row.get(1).unwrap_or_default(),
+                        oldest: Timestamp(row.get(2).unwrap_or_default()),
+                        bytes: row_bytes(row.get(3)?),
+                    })
+                })
+                .optional()?;
+            match gone {
+                Some(gone) => self.account(&gone, why),
+                None if lane == fold::LANE => self.remove_folded(db, seq, why)?,
+                None => {}
             }
-            let removed = db
-                .prepare_cached(
-                    "DELETE FROM outbox WHERE seq IN
-                     (SELECT seq FROM outbox WHERE lane = ?1 ORDER BY seq LIMIT ?2)",
-                )?
-                .execute((lane as i64, excess))?;
-            self.account(db, lane, removed as u64, QUOTA)?;
         }
         Ok(())
     }
 
-    fn account(
+    pub(super) fn account(&mut self, gone: &Gone, why: Removal) {
+        let waiting = self.book(Lane::Loss).buffered;
+        let book = &mut self.lanes[gone.lane as usize];
+        book.buffered = book.buffered.saturating_sub(1);
+        let bytes = &mut self.bytes[gone.lane as usize];
+        *bytes = bytes.saturating_sub(gone.bytes);
+        match why {
+            Removal::Delivered => book.delivered += 1,
+            Removal::Evicted(reason) => {
+                book.evicted += 1;
+                self.losses.add(reason, gone, self.now, waiting);
+            }
+        }
+    }
+
+    /// So many records of a lane, counted as evicted by now, were lost with a damaged database: that is told as well.
+    pub(super) fn write_off(
+        &mut self,
+        db: &Connection,
+        lost: &[(Lane, u64)],
+    ) -> rusqlite::Result<()> {
+        let stored = self.clone();
+        let tx = db.unchecked_transaction()?;
+        for &(lane, n) in lost {
+            let book = &mut self.lanes[lane as usize];
+            let n = n.min(book.evicted);
+            (book.evicted, book.buffered) = (book.evicted - n, book.buffered + n);
+            let gone = Gone {
+                lane,
+                device: 0,
+                number: 0,
+                oldest: self.now,
+                bytes: 0,
+            };
+            for _ in 0..n {
+                self.account(&gone, Removal::Evicted(Reason::Corrupt));
+            }
+        }
+        self.settle(&tx)?;
+        self.save(&tx, &stored)?;
+        tx.commit()
+    }
+
+    /// Up to `limit` intact rows of `lane` with a position above `after`, oldest first, which may be sent
+    /// now: what they say must stay as it is.
+    pub(super) fn lend(
         &mut self,
         db: &Connection,
         lane: Lane,
-        n: u64,
-        why: Removal,
-    ) -> rusqlite::Result<()> {
-        if n == 0 {
-            return Ok(());
-        }
-        let book = &mut self.lanes[lane as usize];
-        book.buffered = book.buffered.saturating_sub(n);
-        match why {
-            Removal::Delivered => book.delivered += n,
-            Removal::Evicted(reason) => {
-                book.evicted += n;
-                db.prepare_cached(
-                    "INSERT INTO evictions (lane, reason, n) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (lane, reason) DO UPDATE SET n = n + excluded.n",
-                )?
-                .execute((lane as i64, reason, n))?;
+        after: i64,
+        limit: usize,
+    ) -> rusqlite::Result<Fetched> {
+        let mut fetched = fetch(db, lane, after, limit)?;
+        if lane == fold::LANE {
+            let (rows, corrupt) = self.fetch_folded(db, after, limit)?;
+            fetched.corrupt.extend(corrupt);
+            if !rows.is_empty() {
+                fetched.intact.extend(rows);
+                fetched.intact.sort_unstable_by_key(|row| row.seq);
+                fetched.intact.truncate(limit);
             }
         }
-        Ok(())
+        if lane == Lane::Loss {
+            self.losses.close(fetched.intact.iter().map(|row| row.seq));
+        }
+        Ok(fetched)
     }
 
     /// Writes the books of the lanes that differ from `stored`.
@@ -201,7 +311,7 @@ impl Outbox {
                      VALUES (?1, ?2, ?3, ?4)",
                 )?
                 .execute((
-                    lane as i64,
+                    code(lane),
                     book.enqueued,
                     book.delivered,
                     book.evicted,
@@ -239,22 +349,17 @@ fn last_effect(db: &Connection, device: i64) -> rusqlite::Result<Option<u64>> {
 #[derive(Debug, Default)]
 pub(super) struct Fetched {
     pub(super) intact: Vec<OutRow>,
-    pub(super) corrupt: Vec<(Lane, i64)>,
+    pub(super) corrupt: Vec<i64>,
 }
 
 /// Up to `limit` intact rows of `lane` with a position above `after`, oldest first.
-pub(super) fn fetch(
-    db: &Connection,
-    lane: Lane,
-    after: i64,
-    limit: usize,
-) -> rusqlite::Result<Fetched> {
+fn fetch(db: &Connection, lane: Lane, after: i64, limit: usize) -> rusqlite::Result<Fetched> {
     let mut statement = db.prepare_cached(
         "SELECT seq, name, kind, effect, oldest, body, crc, device
          FROM outbox LEFT JOIN devices ON devices.id = device
          WHERE lane = ?1 AND seq > ?2 ORDER BY seq",
     )?;
-    let mut rows = statement.query((lane as i64, after))?;
+    let mut rows = statement.query((code(lane), after))?;
     let mut fetched = Fetched::default();
     while fetched.intact.len() < limit
         && let Some(row) = rows.next()?
@@ -262,7 +367,7 @@ pub(super) fn fetch(
         // A value of the wrong type or range is damage too, and must not hold up what is behind it.
         match out_row(row, lane) {
             Ok(Some(intact)) => fetched.intact.push(intact),
-            Ok(None) | Err(_) => fetched.corrupt.push((lane, row.get(0)?)),
+            Ok(None) | Err(_) => fetched.corrupt.push(row.get(0)?),
         }
     }
     Ok(fetched)
@@ -288,12 +393,28 @@ fn out_row(row: &Row<'_>, lane: Lane) -> rusqlite::Result<Option<OutRow>> {
     }))
 }
 
+/// Counts `n` records given up.
+pub(super) fn count_evictions(
+    db: &Connection,
+    lane: Lane,
+    reason: Reason,
+    n: u64,
+) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO evictions (lane, reason, n) VALUES (?1, ?2, ?3)
+         ON CONFLICT (lane, reason) DO UPDATE SET n = n + excluded.n",
+    )?
+    .execute((code(lane), reason.name(), n))?;
+    Ok(())
+}
+
 pub(super) fn evictions(db: &Connection) -> rusqlite::Result<Vec<Eviction>> {
     let mut statement = db.prepare_cached("SELECT lane, reason, n FROM evictions")?;
     let mut rows = statement.query([])?;
     let mut evictions = Vec::new();
     while let Some(row) = rows.next()? {
-        if let Some(&lane) = Lane::ALL.get(row.get::<_, usize>(0)?) {
+        let stored: i64 = row.get(0)?;
+        if let Some(lane) = Lane::ALL.into_iter().find(|lane| code(*lane) == stored) {
             evictions.push(Eviction {
                 lane,
                 reason: row.get(1)?,

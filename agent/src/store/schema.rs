@@ -101,6 +101,34 @@ pub(super) const MIGRATIONS: &[&str] = &[
         UNIQUE (source, since)
     ) STRICT;
 ",
+    "
+    -- Gateway time of the commit; 0 where it is not known.
+    ALTER TABLE outbox ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+",
+    "
+    -- Records that waited for long, folded. Their positions are those they had in the outbox, in
+    -- ranges that do not overlap.
+    CREATE TABLE blocks (
+        first INTEGER PRIMARY KEY,
+        last  INTEGER NOT NULL,
+        rows  INTEGER NOT NULL,
+        -- How often its records were merged.
+        level INTEGER NOT NULL,
+        -- When the newest of them was committed.
+        at    INTEGER NOT NULL,
+        body  BLOB NOT NULL,
+        crc   INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE INDEX blocks_by_level ON blocks (level, first, rows);
+
+    -- The records of a block that have left: how many, and a bit for each.
+    CREATE TABLE blocks_left (
+        block  INTEGER PRIMARY KEY,
+        n      INTEGER NOT NULL,
+        places BLOB NOT NULL
+    ) STRICT;
+",
 ];
 
 /// Keys of `meta`.

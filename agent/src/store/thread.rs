@@ -4,6 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use eyot_pipeline::retention::Reason;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -11,13 +12,16 @@ use tokio::time::{Instant, sleep_until};
 use super::batch::{Batch, Removals};
 use super::books::Ledger;
 use super::boot::Loaded;
+use super::headroom::Headroom;
 use super::message::{Intake, Service};
 use super::outbox::{self, Outbox, Removal};
 use super::schema::{self, key};
-use super::{DeviceRow, Options, Stats, StoreError, boot, dead_letters};
+use super::{DeviceRow, Options, Stats, StoreError, boot, dead_letters, headroom, loss};
 
 /// Books that change without any commit are saved this often, or as often as the options say if that is longer.
 const BOOKS_INTERVAL: Duration = Duration::from_secs(1);
+/// No more is folded or merged between two commits once it took so long.
+const FOLDING: Duration = Duration::from_millis(10);
 /// First and longest pause before a failed transaction is tried again.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -43,6 +47,7 @@ pub(super) struct Worker {
     ports: Ports,
     db: Connection,
     outbox: Outbox,
+    headroom: Headroom,
     ledger: Ledger,
     /// Whether the database is marked as stopped in order; the first transaction takes that back.
     clean_stop: bool,
@@ -60,6 +65,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(options: Options, loaded: Loaded, ports: Ports) -> Self {
         Self {
+            headroom: Headroom::new(&options.dir, options.headroom, &loaded.db),
             options,
             ports,
             db: loaded.db,
@@ -78,6 +84,7 @@ impl Worker {
         while !self.drained {
             let batch = self.gather().await;
             self.write(batch).await?;
+            self.upkeep();
         }
         self.close()
     }
@@ -143,7 +150,10 @@ impl Worker {
                         source,
                     });
                 }
-                Err(error) => self.report(Some(&error)),
+                Err(error) => {
+                    self.report(Some(&error));
+                    self.relieve(&error);
+                }
             }
             self.wait(pause, &mut batch.removals).await;
             pause = (pause * 2).min(RETRY_PAUSE.1);
@@ -167,13 +177,60 @@ impl Worker {
 
     /// While the disk is full, deliveries go ahead of the batch. If even that fails, they stay in it.
     fn make_room(&mut self, removals: &mut Removals) {
-        if removals.is_empty() {
+        if removals.is_empty() && self.headroom.is_held() {
             return;
         }
         let alone = Batch::of(std::mem::take(removals));
         if self.transact(&alone).is_err() {
             *removals = alone.removals;
         }
+    }
+
+    /// If the disk is full: gives it the reserved room, and records up.
+    fn relieve(&mut self, error: &rusqlite::Error) {
+        if headroom::is_disk_full(error) && self.headroom.give(&self.db) {
+            self.outbox.squeeze();
+        }
+    }
+
+    /// What is done beside commits, a little at a time.
+    fn upkeep(&mut self) {
+        if self.headroom.take_back(&self.db) {
+            self.outbox.relax();
+            self.report(None);
+        }
+        let started = Instant::now();
+        while started.elapsed() < FOLDING {
+            match self.fold() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::debug!(%error, "nothing folded");
+                    break;
+                }
+            }
+        }
+    }
+
+    /// At most one block of each kind, so that no commit waits for long. False if there was none.
+    fn fold(&mut self) -> rusqlite::Result<bool> {
+        let Options {
+            clock, fold, merge, ..
+        } = self.options;
+        let mut outbox = self.outbox.clone();
+        outbox.now = clock();
+        let tx = self.db.transaction()?;
+        let worked = outbox.fold_some(&tx, fold)? + outbox.downsample(&tx, fold, merge)? > 0;
+        if worked {
+            let added = outbox.settle(&tx)?;
+            outbox.save(&tx, &self.outbox)?;
+            tx.commit()?;
+            self.outbox = outbox;
+            if added > 0 {
+                self.ports.changed.send_modify(|n| *n += 1);
+            }
+        }
+        Ok(worked)
     }
 
     /// Publishes whether commits fail, and logs it when that changes.
@@ -190,7 +247,7 @@ impl Worker {
                 tracing::error!(%error, dir = %self.options.dir.display(), "cannot commit, retrying");
                 self.ports.degraded.send_replace(Some(error.to_string()));
             }
-            None if degraded => {
+            None if degraded && self.headroom.is_held() => {
                 tracing::info!(dir = %self.options.dir.display(), "commits succeed again");
                 self.ports.degraded.send_replace(None);
             }
@@ -215,15 +272,17 @@ impl Worker {
 
     /// Writes the batch and, when they are due, the sources' books; or nothing.
     fn transact(&mut self, batch: &Batch) -> rusqlite::Result<Written> {
-        let now = Instant::now();
-        let fresh = |saved| now - saved < self.options.books_interval;
+        let instant = Instant::now();
+        let fresh = |saved| instant - saved < self.options.books_interval;
         let books_wait = !batch.is_awaited() && self.books_saved.is_some_and(fresh);
         let books = !books_wait && self.ledger.gather();
-        self.books_due = Some(now + BOOKS_INTERVAL.max(self.options.books_interval));
-        if batch.is_empty() && !books {
+        self.books_due = Some(instant + BOOKS_INTERVAL.max(self.options.books_interval));
+        let now = (self.options.clock)();
+        if batch.is_empty() && !books && !self.outbox.is_due(&self.db, now)? {
             return Ok(Written::default());
         }
-        let mut outbox = self.outbox;
+        let mut outbox = self.outbox.clone();
+        outbox.now = now;
         let mut written = Written::default();
         let tx = self
             .db
@@ -231,12 +290,15 @@ impl Worker {
         if self.clean_stop {
             schema::set_meta(&tx, key::CLEAN_STOP, 0)?;
         }
-        outbox.remove(&tx, &batch.removals.delivered, Removal::Delivered)?;
-        outbox.remove(&tx, &batch.removals.corrupt, outbox::CORRUPT)?;
+        let removals = &batch.removals;
+        outbox.remove(&tx, removals.delivered.iter().copied(), Removal::Delivered)?;
+        for &(lane, seq, reason) in &removals.given_up {
+            outbox.remove(&tx, [(lane, seq)], Removal::Evicted(reason))?;
+        }
         for commit in &batch.commits {
             written.added += outbox.append(&tx, commit)?;
         }
-        outbox.enforce_quota(&tx)?;
+        written.added += outbox.settle(&tx)?;
         outbox.save(&tx, &self.outbox)?;
         dead_letters::append(&tx, &batch.letters, self.options.dead_letters)?;
         if books {
@@ -255,7 +317,7 @@ impl Worker {
         self.outbox = outbox;
         if books {
             self.ledger.saved();
-            self.books_saved = Some(now);
+            self.books_saved = Some(instant);
         }
         Ok(written)
     }
@@ -269,16 +331,24 @@ impl Worker {
                 limit,
                 reply,
             } => {
-                let fetched = outbox::fetch(&self.db, lane, after, limit).map(|fetched| {
-                    removals.corrupt.extend(fetched.corrupt);
-                    fetched.intact
-                });
+                let fetched = self
+                    .outbox
+                    .lend(&self.db, lane, after, limit)
+                    .map(|fetched| {
+                        let corrupt = fetched.corrupt.into_iter();
+                        let corrupt = corrupt.map(|seq| (lane, seq, Reason::Corrupt));
+                        removals.given_up.extend(corrupt);
+                        fetched.intact
+                    });
                 if let Err(error) = &fetched {
                     self.look_for_damage(error);
                 }
                 let _ = reply.send(fetched.map_err(StoreError::reading("outbox")));
             }
             Service::Delivered(rows) => removals.delivered.extend(rows),
+            Service::GiveUp(rows, reason) => removals
+                .given_up
+                .extend(rows.into_iter().map(|(lane, seq)| (lane, seq, reason))),
             Service::Stats(reply) => {
                 let _ = reply.send(self.stats().map_err(StoreError::reading("statistics")));
             }
@@ -312,14 +382,17 @@ impl Worker {
     fn stats(&self) -> rusqlite::Result<Stats> {
         let devices = self
             .db
-            .prepare_cached("SELECT COUNT(*) FROM devices")?
-            .query_row([], |row| row.get(0))?;
+            .prepare_cached("SELECT COUNT(*) FROM devices WHERE name <> ?1")?
+            .query_row([loss::DEVICE], |row| row.get(0))?;
         let size = |name| {
             let path = self.options.dir.join(name);
             std::fs::metadata(path).map_or(0, |file| file.len())
         };
         Ok(Stats {
             lanes: self.outbox.lanes(),
+            lane_bytes: self.outbox.bytes,
+            blocks: self.outbox.folded.blocks,
+            folded: self.outbox.folded.rows,
             evictions: outbox::evictions(&self.db)?,
             devices,
             dead_letters: dead_letters::count(&self.db)?,

@@ -8,6 +8,7 @@ mod work;
 use crate::config::{self, Retained};
 use crate::fault::Faults;
 use crate::format::{Read, Request};
+use crate::json::Unmapped;
 use crate::rule::{Buffers, Rule};
 use crate::topic::{Pattern, Topics};
 use crate::{Doc, Event, Fate, Fault, Message, MessageResult};
@@ -32,6 +33,7 @@ pub struct Decoder {
     report_unmapped: bool,
     doc: Doc,
     buffers: Buffers,
+    unmapped: Unmapped,
     requests: Vec<Request>,
     /// Text that had to be converted to UTF-8.
     converted: String,
@@ -100,6 +102,7 @@ impl Decoder {
             report_unmapped: false,
             doc: Doc::new(),
             buffers: Buffers::default(),
+            unmapped: Unmapped::default(),
             requests: Vec::new(),
             converted: String::new(),
         })
@@ -108,6 +111,20 @@ impl Decoder {
     /// Whether fields that nothing maps are looked for and told as [`Event::Unmapped`]. At first not.
     pub fn report_unmapped(&mut self, report: bool) {
         self.report_unmapped = report;
+    }
+
+    /// Has every payload read as a whole, also where a rule looks only at some places.
+    #[cfg(test)]
+    pub(crate) fn read_whole(&mut self) {
+        let rules = self.rules.iter_mut();
+        rules.for_each(|rule| rule.plan.selection = None);
+    }
+
+    /// How many rules look only at some places.
+    #[cfg(test)]
+    pub(crate) fn selective(&self) -> usize {
+        let rules = self.rules.iter();
+        rules.filter(|rule| rule.plan.selection.is_some()).count()
     }
 
     /// Name of a rule by its position; `""` if there is none.
@@ -174,6 +191,7 @@ impl Decoder {
             report_unmapped: self.report_unmapped,
             doc: &mut self.doc,
             buffers: &mut self.buffers,
+            unmapped: &mut self.unmapped,
             requests: &mut self.requests,
             converted: &mut self.converted,
         };

@@ -2,7 +2,8 @@
 //!
 //! Every format, whatever it looks like on the wire, is first read into one flat tree, a [`Doc`].
 //! Everything that is specific to a user's devices (names, times, units, what a value means) is then
-//! done by one mapping, described by [`config::Rule`] and compiled into a [`Decoder`].
+//! done by one mapping, described by [`config::Rule`] and compiled into a [`Decoder`]. A rule that looks only
+//! at known places of a JSON text gets a [`Doc`] that holds no others.
 //!
 //! Pure: no clock, no I/O. The time of arrival is an argument, and what a decoder wants to be sent
 //! (a Sparkplug rebirth request) comes out as an [`Event`].

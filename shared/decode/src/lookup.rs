@@ -6,6 +6,8 @@ mod tests;
 use std::collections::HashMap;
 use std::collections::hash_map;
 
+use crate::Conversion;
+
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 /// A lookup table, read from CSV.
@@ -23,8 +25,8 @@ pub(crate) struct Entry {
     pub(crate) channel: Option<String>,
     /// Unit that values come in.
     pub(crate) unit: Option<String>,
-    /// Factor of its values.
-    pub(crate) scale: Option<f64>,
+    /// Factor of its values as they come.
+    pub(crate) scale: Option<Conversion>,
     line: u64,
 }
 
@@ -118,9 +120,10 @@ fn entry(row: &StringRecord, columns: &[usize], line: u64) -> Result<(String, En
     Ok((id, entry))
 }
 
-fn scale(cell: &str, line: u64) -> Result<f64, String> {
+fn scale(cell: &str, line: u64) -> Result<Conversion, String> {
     cell.parse()
         .ok()
         .filter(|scale: &f64| scale.is_finite() && *scale != 0.0)
+        .map(|scale| Conversion::linear(scale, 0.0))
         .ok_or_else(|| format!("line {line}: the scale `{cell}` is not a number other than 0"))
 }

@@ -12,6 +12,8 @@ use crate::scope::{Place, Scope};
 pub(crate) struct Path {
     anchor: Anchor,
     steps: Vec<Step>,
+    /// The slot of what stands there in a [`Doc`](crate::Doc) that holds only some places of its payload.
+    slot: Option<u32>,
 }
 
 /// Where a path begins.
@@ -68,7 +70,18 @@ pub(crate) struct Found<'d> {
 
 impl Path {
     /// What stands there.
+    #[inline]
     pub(crate) fn find<'d>(&self, scope: &Scope<'_, 'd>) -> Option<Found<'d>> {
+        let base = scope.root;
+        if let Some(slot) = self.slot
+            && let Some(item) = base.in_slot(slot as usize)
+        {
+            return item.map(|item| Found { base, item });
+        }
+        self.look(scope)
+    }
+
+    fn look<'d>(&self, scope: &Scope<'_, 'd>) -> Option<Found<'d>> {
         let at = |base| self.descend(base, scope).map(|item| Found { base, item });
         match self.anchor {
             Anchor::Root => at(scope.root),
@@ -78,6 +91,7 @@ impl Path {
     }
 
     /// The same, without where it began.
+    #[inline]
     pub(crate) fn get<'d>(&self, scope: &Scope<'_, 'd>) -> Option<Item<'d>> {
         self.find(scope).map(|found| found.item)
     }
@@ -96,6 +110,24 @@ impl Path {
     /// Its steps.
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// Its keys, if it has nothing else and at least one.
+    pub(crate) fn keys(&self) -> Option<Vec<&str>> {
+        let keys: Option<Vec<&str>> = self
+            .steps
+            .iter()
+            .map(|step| match step {
+                Step::Key(key) => Some(&**key),
+                _ => None,
+            })
+            .collect();
+        keys.filter(|keys| !keys.is_empty())
+    }
+
+    /// Where the same thing is found without a way to it.
+    pub(crate) fn set_slot(&mut self, slot: u32) {
+        self.slot = Some(slot);
     }
 
     #[inline]

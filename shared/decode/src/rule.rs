@@ -14,6 +14,7 @@ mod leaves;
 mod parts;
 mod run;
 mod sampling;
+mod select;
 #[cfg(test)]
 mod tests;
 mod unmapped;
@@ -22,6 +23,7 @@ mod what;
 use regex::{CaptureLocations, Regex};
 
 use crate::config::{Before2000, Charset, Format, Retained, Unknown};
+use crate::json::Selection;
 use crate::lookup::Table;
 use crate::path::Path;
 use crate::samples::Joiner;
@@ -79,10 +81,14 @@ pub(crate) struct Plan {
     message_id: Option<Path>,
     historical: Option<Path>,
     channels: Channels,
+    /// It says nothing about values but their device and time.
+    is_simple: bool,
     /// Something but the channel's name differs from value to value of one element.
     relative: bool,
     /// What says something about values and is none itself.
     fields: Vec<Path>,
+    /// The places of a JSON text that it looks at, if it looks at nothing else.
+    pub selection: Option<Selection>,
 }
 
 /// What a message says.

@@ -109,18 +109,26 @@ impl Place {
     /// The same as a step of a path.
     pub(crate) fn write_step(&self, root: Item<'_>, join: &str, out: &mut String) {
         match (self.index, root.node_at(self.node)) {
-            (None, Some(item)) => push_key(item.key(), join, out),
+            (None, Some(item)) => push_key(item.key(), join, 0, out),
             (index, _) => _ = write!(out, "[{}]", index.unwrap_or_default()),
         }
     }
 }
 
-/// Adds a key to a path, in quotes if it could be taken for several.
-fn push_key(key: &str, join: &str, out: &mut String) {
-    if !out.is_empty() {
+/// The path without any keys.
+pub(crate) const WHOLE: &str = ".";
+
+/// Adds a key to the path that begins at `start` in `out`, in quotes if it could be taken for several.
+pub(crate) fn push_key(key: &str, join: &str, start: usize, out: &mut String) {
+    if out.len() > start {
         out.push_str(join);
     }
-    if !join.is_empty() && key.contains(join) {
+    let is_several = match join.as_bytes() {
+        [] => false,
+        [join] => key.as_bytes().contains(join),
+        _ => key.contains(join),
+    };
+    if is_several {
         out.push('"');
         out.push_str(key);
         out.push('"');
@@ -146,7 +154,7 @@ pub(crate) fn write_path(root: Item<'_>, to: u32, out: &mut String) {
     out.clear();
     walk_to(root, to, &mut |place| place.write_step(root, ".", out));
     if out.is_empty() {
-        out.push('.');
+        out.push_str(WHOLE);
     }
 }
 

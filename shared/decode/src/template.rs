@@ -2,7 +2,7 @@
 
 use crate::path::{Name, Path};
 use crate::scope::{Scope, write_scalar};
-use crate::topic::closing;
+use crate::topic::{Captures, closing};
 
 /// Text with places that are filled in from a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +78,18 @@ impl Template {
         })
     }
 
+    /// The same without a copy, where it is only a text, or a capture of the topic that is not empty.
+    pub(crate) fn lent<'t>(&'t self, topic: &'t Captures) -> Option<&'t str> {
+        match &*self.0 {
+            [Piece::Text(text)] => Some(text),
+            [Piece::First(sources)] => match **sources {
+                [Source::Name(Name::Topic(at))] => topic.get(at).filter(|text| !text.is_empty()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Its text, if nothing is to be filled in.
     pub(crate) fn constant(&self) -> Option<&str> {
         match &*self.0 {
@@ -98,6 +110,17 @@ impl Template {
             Source::Path(path) => Some(path),
             Source::Name(_) | Source::Literal(_) | Source::If(..) => None,
         })
+    }
+
+    /// Hands out all of its paths, those that it only asks for too.
+    pub(crate) fn each_path(&mut self, each: &mut dyn FnMut(&mut Path)) {
+        for piece in &mut self.0 {
+            if let Piece::First(sources) = piece {
+                for source in sources {
+                    source.each_path(each);
+                }
+            }
+        }
     }
 
     fn sources(&self) -> impl Iterator<Item = &Source> {
@@ -122,6 +145,14 @@ impl Source {
         let then = literal_of(then)
             .ok_or_else(|| format!("`{text}`: write the text behind `?` in single quotes"))?;
         Ok(Self::If(Self::parse(of, names)?.into(), then.into()))
+    }
+
+    fn each_path(&mut self, each: &mut dyn FnMut(&mut Path)) {
+        match self {
+            Self::Path(path) => each(path),
+            Self::If(of, _) => of.each_path(each),
+            Self::Name(_) | Self::Literal(_) => {}
+        }
     }
 
     fn is_relative(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What several tests need.
 
 use eyot_pipeline::Timestamp;
+use proptest::prelude::*;
 
 use crate::format::{Input, Read};
 use crate::json::Json;
@@ -39,7 +40,9 @@ const ARRIVAL: Timestamp = Timestamp::from_secs(1_800_000_000);
 /// The one lookup table of tests.
 fn table(file: &str) -> Result<String, String> {
     match file {
-        "ids.csv" => Ok("id,device,channel,unit,scale\n7,pump,flow,L,0.1\n8,,level,,\n".into()),
+        "ids.csv" => Ok(
+            "id,device,channel,unit,scale\n7,pump,flow,L,0.1\n8,,level,,\n20,,temp,°F,0.1\n".into(),
+        ),
         _ => Err("no such file".into()),
     }
 }
@@ -185,4 +188,51 @@ fn time(time: Time) -> String {
         Time::Arrival(at) => format!("Arrival{:+}", (at.0 - ARRIVAL.0) / 1_000_000),
         Time::DeviceClock(at) => format!("clock {}", text(at)),
     }
+}
+
+/// JSON of all kinds, with few keys, so that some meet.
+pub(crate) fn json() -> impl Strategy<Value = String> {
+    let space = || prop::sample::select(vec!["", "", "", " ", "\n\t"]);
+    let number = prop_oneof![
+        "-?(0|[1-9][0-9]{0,3})",
+        "-?(0|[1-9][0-9]{0,20})",
+        "-?(0|[1-9][0-9]{0,2})\\.[0-9]{1,3}",
+        "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?",
+        "17672256[0-9]{5}",
+    ];
+    let text = prop_oneof![
+        "\"[a-z0-9 V.°]{0,12}\"",
+        "\"([a-z]|\\\\[\"\\\\/bfnrt]|\\\\u00[0-9a-f]{2}|\\\\ud83d\\\\ude0[0-9a-f]){0,6}\"",
+        Just("\"2026-01-01T00:00:00Z\"".to_owned()),
+        Just("\"21.5 V\"".to_owned()),
+        Just("\"unavailable\"".to_owned()),
+    ];
+    let word = prop::sample::select(vec!["true", "false", "null"]).prop_map(str::to_owned);
+    let leaf = prop_oneof![4 => number.clone(), 2 => text, 2 => word];
+    let numbers =
+        prop::collection::vec(number, 0..6).prop_map(|all| format!("[{}]", all.join(",")));
+    let key = prop::sample::select(vec![
+        "a",
+        "b",
+        "c",
+        "t",
+        "q",
+        "u",
+        "n",
+        "e",
+        "x.y",
+        "",
+        "\\u0061",
+        "longer than eight",
+    ]);
+    let leaf = prop_oneof![5 => leaf, 1 => numbers];
+    leaf.prop_recursive(4, 24, 6, move |inner| {
+        let element = (space(), inner.clone(), space()).prop_map(|(a, b, c)| format!("{a}{b}{c}"));
+        let entry = (space(), key.clone(), space(), inner, space())
+            .prop_map(|(a, key, b, value, c)| format!("{a}\"{key}\"{b}:{value}{c}"));
+        prop_oneof![
+            1 => prop::collection::vec(element, 0..4).prop_map(|all| format!("[{}]", all.join(","))),
+            4 => prop::collection::vec(entry, 0..8).prop_map(|all| format!("{{{}}}", all.join(","))),
+        ]
+    })
 }

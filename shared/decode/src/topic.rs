@@ -35,17 +35,40 @@ pub(crate) struct Hit {
 /// What the names of a pattern stand for in a topic, in the order of [`Pattern::names`]. One text for all
 /// of them: they are kept for every topic, and a topic holds no NUL (MQTT 5.0 §1.5.4).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Captures(Box<str>);
+pub(crate) struct Captures {
+    text: Box<str>,
+    /// Where the first ones end; as long as a topic is at most, if there are not so many.
+    ends: [u16; 3],
+}
 
 impl Captures {
     pub(crate) fn new<S: AsRef<str>>(texts: &[S]) -> Self {
-        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-        Self(texts.join("\0").into())
+        let len: usize = texts.iter().map(|text| text.as_ref().len() + 1).sum();
+        let mut text = String::with_capacity(len.saturating_sub(1));
+        let mut ends = [u16::MAX; 3];
+        for (i, one) in texts.iter().enumerate() {
+            if i > 0 {
+                text.push('\0');
+            }
+            text.push_str(one.as_ref());
+            if let Some(end) = ends.get_mut(i) {
+                *end = u16::try_from(text.len()).unwrap_or(u16::MAX);
+            }
+        }
+        let text = text.into();
+        Self { text, ends }
     }
 
     /// The one of that position.
     pub(crate) fn get(&self, at: usize) -> Option<&str> {
-        self.0.split('\0').nth(at)
+        let end = |at: usize| self.ends.get(at).map(|end| usize::from(*end));
+        let start = match at.checked_sub(1) {
+            None => 0,
+            Some(before) => end(before).map_or(usize::MAX, |end| end + 1),
+        };
+        end(at)
+            .and_then(|end| self.text.get(start..end))
+            .or_else(|| self.text.split('\0').nth(at))
     }
 }
 

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use crate::config::{Channel, Number};
 use crate::{Item, Reason, Scalar, Value};
 use scaling::Scaling;
+pub(crate) use scaling::{Change, Sent};
 use words::{Missing, Table};
 
 /// Reads the values of one channel.
@@ -20,6 +21,8 @@ pub(crate) struct ValueReader {
     missing: Missing,
     table: Table,
     scaling: Scaling,
+    /// Whether every number stays what it is, as most do.
+    is_plain: bool,
 }
 
 /// What a field's content comes to.
@@ -53,12 +56,15 @@ impl ValueReader {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self {
+        let mut reader = Self {
             format: spec.format,
             missing: Missing::new(&spec.missing),
             table,
             scaling,
-        })
+            is_plain: false,
+        };
+        reader.is_plain = reader.is_linear() && reader.scaling.is_none();
+        Ok(reader)
     }
 
     /// Whether text is something to read for this channel: it has a table, or a way to write numbers
@@ -67,13 +73,25 @@ impl ValueReader {
         !self.table.is_empty() || self.format != Number::Number
     }
 
-    /// Reads a value. `unit` is the one that the payload or the rule says it comes in, `""` if nobody
-    /// says; a unit behind the number itself counts more.
-    pub(crate) fn read<'a>(&'a self, item: Item<'a>, unit: &'a str) -> Outcome<'a> {
+    /// Whether every number is only scaled, offset and converted.
+    pub(crate) fn is_linear(&self) -> bool {
+        self.format == Number::Number && self.table.is_empty() && self.missing.is_empty()
+    }
+
+    /// What becomes of numbers that were sent so, and their unit, if [`Self::is_linear`] and their unit
+    /// converts: of all that stay finite.
+    pub(crate) fn change<'a>(&'a self, sent: Sent<'a>) -> Option<(Change, &'a str)> {
+        let changed = self.is_linear().then(|| self.scaling.change(sent));
+        changed?.ok()
+    }
+
+    /// Reads a value. The unit is the one that the payload or the rule says it comes in; a unit behind the
+    /// number itself counts more.
+    pub(crate) fn read<'a>(&'a self, item: Item<'a>, sent: Sent<'a>) -> Outcome<'a> {
         let mut item = item;
         loop {
             if let Some(scalar) = item.scalar() {
-                return self.scalar(scalar, unit);
+                return self.scalar(scalar, sent);
             }
             if item.is_object() {
                 return rejected("an object is not a value; give the path of a field in it".into());
@@ -83,71 +101,86 @@ impl ValueReader {
                 (None, ..) => return Outcome::Missing(Reason::Null),
                 (Some(only), None, _) => item = only,
                 (Some(first), Some(second), 2) if self.words().is_some() => {
-                    return self.pair(first.scalar(), second.scalar(), unit);
+                    return self.pair(first.scalar(), second.scalar(), sent);
                 }
                 (.., n) => return rejected(not_one(n).into()),
             }
         }
     }
 
-    fn scalar<'a>(&'a self, scalar: Scalar<'a>, unit: &'a str) -> Outcome<'a> {
+    /// The same of a value without parts.
+    pub(crate) fn scalar<'a>(&'a self, scalar: Scalar<'a>, sent: Sent<'a>) -> Outcome<'a> {
+        if self.is_plain && sent.scale.is_none() {
+            let unit = self.scaling.unit(sent.unit);
+            match scalar {
+                Scalar::Int(value) => {
+                    let value = Value::I64(value);
+                    return Outcome::Value { value, unit };
+                }
+                Scalar::Float(value) if value.is_finite() => {
+                    let value = Value::F64(value);
+                    return Outcome::Value { value, unit };
+                }
+                _ => {}
+            }
+        }
         match scalar {
             Scalar::Null => Outcome::Missing(Reason::Null),
-            Scalar::Bool(value) => self.truth(value, unit),
-            Scalar::Int(value) => self.number(Value::I64(value), unit),
-            Scalar::Uint(value) => self.number(Value::U64(value), unit),
-            Scalar::Float(value) => self.number(Value::F64(value), unit),
-            Scalar::Text(text) => self.text(text.trim(), unit),
+            Scalar::Bool(value) => self.truth(value, sent),
+            Scalar::Int(value) => self.number(Value::I64(value), sent),
+            Scalar::Uint(value) => self.number(Value::U64(value), sent),
+            Scalar::Float(value) => self.number(Value::F64(value), sent),
+            Scalar::Text(text) => self.text(text.trim(), sent),
         }
     }
 
-    fn truth<'a>(&'a self, value: bool, unit: &'a str) -> Outcome<'a> {
+    fn truth<'a>(&'a self, value: bool, sent: Sent<'a>) -> Outcome<'a> {
         if self.missing.has_bool(value) {
             return Outcome::Missing(Reason::Sentinel);
         }
         let word = if value { "true" } else { "false" };
-        self.as_is(self.table.word(word).unwrap_or(Value::Bool(value)), unit)
+        self.as_is(self.table.word(word).unwrap_or(Value::Bool(value)), sent)
     }
 
     /// A number as the format has it, not yet as the channel's `format` means it.
-    fn number<'a>(&'a self, raw: Value, unit: &'a str) -> Outcome<'a> {
+    fn number<'a>(&'a self, raw: Value, sent: Sent<'a>) -> Outcome<'a> {
         if self.missing.has_number(raw) {
             return Outcome::Missing(Reason::Sentinel);
         }
         if let Some(value) = self.table.number(raw) {
-            return self.as_is(value, unit);
+            return self.as_is(value, sent);
         }
         if !raw.as_f64().is_finite() {
             return Outcome::Missing(Reason::Nan);
         }
         match self.format {
-            Number::Number | Number::DecimalComma => self.scaled(raw, unit),
+            Number::Number | Number::DecimalComma => self.scaled(raw, sent),
             Number::Hex => match number::digits_as_hex(raw) {
-                Some(value) => self.meant(value, unit),
+                Some(value) => self.meant(value, sent),
                 None => rejected(
                     format!("{} came as a decimal number, not in base 16", raw.as_f64()).into(),
                 ),
             },
             Number::I16Word => match number::word(raw) {
-                Some(word) => self.meant(Value::I64(word.cast_signed().into()), unit),
+                Some(word) => self.meant(Value::I64(word.cast_signed().into()), sent),
                 None => rejected(format!("{} does not fit into 16 bits", raw.as_f64()).into()),
             },
             _ => rejected("one number alone; this `format` takes two 16-bit words".into()),
         }
     }
 
-    fn text<'a>(&'a self, text: &'a str, unit: &'a str) -> Outcome<'a> {
+    fn text<'a>(&'a self, text: &'a str, sent: Sent<'a>) -> Outcome<'a> {
         if self.missing.has_text(text) {
             return Outcome::Missing(Reason::Sentinel);
         }
         if let Some(value) = self.table.word(text) {
-            return self.as_is(value, unit);
+            return self.as_is(value, sent);
         }
         if let Some(list) = text
             .strip_prefix('[')
             .and_then(|text| text.strip_suffix(']'))
         {
-            return self.list(list, unit);
+            return self.list(list, sent);
         }
         let read = match self.format {
             Number::Hex => number::hex(text).map(|value| (value, "")),
@@ -156,11 +189,12 @@ impl ValueReader {
         };
         match read.map(|(value, suffix)| (value, suffix.trim_start())) {
             Some((value, suffix)) if suffix.is_empty() || self.scaling.is_unit(suffix) => {
-                let unit = if suffix.is_empty() { unit } else { suffix };
+                let unit = if suffix.is_empty() { sent.unit } else { suffix };
+                let sent = Sent { unit, ..sent };
                 if self.format == Number::Hex {
-                    self.meant(value, unit)
+                    self.meant(value, sent)
                 } else {
-                    self.number(value, unit)
+                    self.number(value, sent)
                 }
             }
             _ => match words::missing(text) {
@@ -171,15 +205,15 @@ impl ValueReader {
     }
 
     /// The content of an array that was written as text, like `[49408,17122]`.
-    fn list<'a>(&'a self, list: &'a str, unit: &'a str) -> Outcome<'a> {
+    fn list<'a>(&'a self, list: &'a str, sent: Sent<'a>) -> Outcome<'a> {
         let mut elements = list
             .split(',')
             .map(|element| element.trim().trim_matches('"').trim());
         match (elements.next(), elements.next(), elements.count()) {
             // A list in a list is no value: it would have no end.
-            (Some(only), None, _) if !only.starts_with('[') => self.text(only, unit),
+            (Some(only), None, _) if !only.starts_with('[') => self.text(only, sent),
             (Some(first), Some(second), 0) if self.words().is_some() => {
-                self.pair(Some(Scalar::Text(first)), Some(Scalar::Text(second)), unit)
+                self.pair(Some(Scalar::Text(first)), Some(Scalar::Text(second)), sent)
             }
             _ => rejected(not_one(list.split(',').count()).into()),
         }
@@ -200,7 +234,7 @@ impl ValueReader {
         &'a self,
         first: Option<Scalar<'a>>,
         second: Option<Scalar<'a>>,
-        unit: &'a str,
+        sent: Sent<'a>,
     ) -> Outcome<'a> {
         let word = |scalar| match scalar {
             Scalar::Int(value) => number::word(Value::I64(value)),
@@ -215,35 +249,35 @@ impl ValueReader {
             return Outcome::Missing(Reason::Null);
         }
         match (self.words(), first.and_then(word), second.and_then(word)) {
-            (Some(join), Some(first), Some(second)) => self.meant(join(first, second), unit),
+            (Some(join), Some(first), Some(second)) => self.meant(join(first, second), sent),
             _ => rejected("two elements that are not both 16-bit words (0 to 65535)".into()),
         }
     }
 
     /// A number as the channel's `format` means it.
-    fn meant<'a>(&'a self, value: Value, unit: &'a str) -> Outcome<'a> {
+    fn meant<'a>(&'a self, value: Value, sent: Sent<'a>) -> Outcome<'a> {
         if self.missing.has_number(value) {
             return Outcome::Missing(Reason::Sentinel);
         }
         if let Some(value) = self.table.number(value) {
-            return self.as_is(value, unit);
+            return self.as_is(value, sent);
         }
         if !value.as_f64().is_finite() {
             return Outcome::Missing(Reason::Nan);
         }
-        self.scaled(value, unit)
+        self.scaled(value, sent)
     }
 
-    fn scaled<'a>(&'a self, value: Value, unit: &'a str) -> Outcome<'a> {
-        self.scaling.apply(value, unit).map_or_else(
+    fn scaled<'a>(&'a self, value: Value, sent: Sent<'a>) -> Outcome<'a> {
+        self.scaling.apply(value, sent).map_or_else(
             |(reason, message)| Outcome::Rejected(reason, message.into()),
             |(value, unit)| Outcome::Value { value, unit },
         )
     }
 
     /// A value that no scale or conversion is for: a truth value, or what the table gives.
-    fn as_is<'a>(&'a self, value: Value, unit: &'a str) -> Outcome<'a> {
-        let unit = match (value, self.scaling.unit(unit)) {
+    fn as_is<'a>(&'a self, value: Value, sent: Sent<'a>) -> Outcome<'a> {
+        let unit = match (value, self.scaling.unit(sent.unit)) {
             (Value::Bool(_), "") => "bool",
             (_, unit) => unit,
         };

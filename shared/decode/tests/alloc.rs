@@ -16,6 +16,7 @@ fn check(rule: &str, text: &str) {
         retained: false,
         arrival: Timestamp(1_800_000_000_000_000_000),
     };
+    decoder.report_unmapped(true);
     let mut events = 0;
     let mut decode = || {
         decoder.message(&message, &mut |_| events += 1);
@@ -28,6 +29,14 @@ fn check(rule: &str, text: &str) {
 
 #[test]
 fn reading_a_message_allocates_nothing() {
+    check(
+        r#"{"name":"r","topic":"{site}/{device}","values":{"a":"a.b","c":"c"},"time":"ts","device":"{id}","unit":"{u}"}"#,
+        r#"{"x":{"y":[1,2],"z":{"\u0061":"\n"}},"ts":1767225600123,"a":{"b":-4.5},"id":"\u0070","c":[7],"u":"V"}"#,
+    );
+    check(
+        r#"{"name":"r","topic":"plant/{device}","value":"v","channel":"c","samples":{"interval":"1ms"},"channels":{"c":{"scale":0.1}}}"#,
+        r#"{"v":[1,2.5,3,4,null,1e-400,5]}"#,
+    );
     check(
         r#"{"name":"r","topic":"plant/{device}","value":"v","channel":"c","time":"ts","time_format":"unix_ms","unit":"{u}"}"#,
         r#"{"ts":1767225600123,"v":-4.5,"u":"V"}"#,

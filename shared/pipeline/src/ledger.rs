@@ -309,19 +309,22 @@ impl LaneBook {
 pub enum Lane {
     /// Alerts.
     Alert,
+    /// What was given up in any lane.
+    Loss,
     /// Window summaries.
     Summary,
 }
 
 impl Lane {
     /// Every lane, most urgent first.
-    pub const ALL: [Self; 2] = [Self::Alert, Self::Summary];
+    pub const ALL: [Self; 3] = [Self::Alert, Self::Loss, Self::Summary];
 
     /// The name used in the store, topics and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Alert => "alert",
+            Self::Loss => "loss",
             Self::Summary => "summary",
         }
     }

@@ -7,7 +7,7 @@
 //!
 //! The way through, in reading order: [`reading`] → [`device`] (which owns [`channel`] ordering and
 //! windows, [`detect`]ors and the [`verdict`]) → [`effect`]. Beside it stand the policies that the
-//! shell asks: [`ledger`], [`restart`] and [`forward`].
+//! shell asks: [`ledger`], [`restart`], [`forward`] and [`retention`].
 
 pub mod backoff;
 pub mod channel;
@@ -23,6 +23,7 @@ pub mod ledger;
 pub mod model;
 pub mod reading;
 pub mod restart;
+pub mod retention;
 pub mod score;
 pub mod scorer;
 pub mod time;

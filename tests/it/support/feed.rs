@@ -12,7 +12,7 @@ pub(crate) const T0: i64 = 1_767_225_600;
 
 /// Second `n` of the test, as records write it.
 pub(crate) fn second(n: i64) -> String {
-    eyot::record::rfc3339(eyot_pipeline::Timestamp::from_secs(T0 + n))
+    eyot::clock::rfc3339(eyot_pipeline::Timestamp::from_secs(T0 + n))
 }
 
 /// A reading of channel `speed`, `ms` after [`T0`]: topic and payload.

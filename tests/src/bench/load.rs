@@ -31,14 +31,16 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Publishes `rate` messages a second to the broker at `port` until it is stopped.
-    pub(super) fn start(port: u16, rate: u32) -> Self {
+    /// Publishes `rate` messages a second of that quality of service, of so many devices in turn, to the broker at
+    /// `port` until it is stopped.
+    pub(super) fn start(port: u16, rate: u32, qos: u8, devices: u32) -> Self {
         let load = Self {
             sent: Arc::default(),
             stop: Arc::default(),
         };
         let (sent, stop) = (Arc::clone(&load.sent), Arc::clone(&load.stop));
-        thread::spawn(move || publish(port, rate, &sent, &stop));
+        let qos = QoS::try_from(qos).unwrap_or(QoS::AtMostOnce);
+        thread::spawn(move || publish(port, rate, qos, devices, &sent, &stop));
         load
     }
 
@@ -53,7 +55,7 @@ impl Load {
     }
 }
 
-fn publish(port: u16, rate: u32, sent: &AtomicU64, stop: &AtomicBool) {
+fn publish(port: u16, rate: u32, qos: QoS, devices: u32, sent: &AtomicU64, stop: &AtomicBool) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -72,9 +74,7 @@ fn publish(port: u16, rate: u32, sent: &AtomicU64, stop: &AtomicBool) {
                 }
             }
         });
-        let topics: Vec<String> = (0..DEVICES)
-            .flat_map(|d| CHANNELS.map(|c| format!("plant/hall-{}/pump-{d:04}/{c}", d % 4)))
-            .collect();
+        let topics = topics(devices);
         let started = Instant::now();
         let mut next = 0_u64;
         while !stop.load(Ordering::Acquire) {
@@ -85,7 +85,7 @@ fn publish(port: u16, rate: u32, sent: &AtomicU64, stop: &AtomicBool) {
                     let at = (next % topics.len() as u64) as usize;
                     let payload = payload(at % CHANNELS.len(), next);
                     if client
-                        .publish(&topics[at], QoS::AtMostOnce, false, payload)
+                        .publish(&topics[at], qos, false, payload)
                         .await
                         .is_err()
                     {
@@ -100,6 +100,38 @@ fn publish(port: u16, rate: u32, sent: &AtomicU64, stop: &AtomicBool) {
         let _ = client.disconnect().await;
         tokio::time::sleep(Duration::from_millis(200)).await;
     });
+}
+
+/// Hands `messages` messages of `QoS` 1 to the broker at `port`, and returns when it has them all.
+pub(super) async fn fill(port: u16, messages: u64) -> anyhow::Result<()> {
+    let mut options = mqtt::Options::publisher(local_broker(port, "fill"), 1_000);
+    options.clean = true;
+    options.request_capacity = 4_096;
+    let (client, mut events) = mqtt::connect(&options)?;
+    let polling = tokio::spawn(async move { while events.poll().await.is_ok() {} });
+    let topics = topics(DEVICES);
+    let mut last = None;
+    for n in 0..messages {
+        let at = (n % topics.len() as u64) as usize;
+        let payload = payload(at % CHANNELS.len(), n);
+        let ack = client
+            .publish_tracked(&topics[at], QoS::AtLeastOnce, false, payload)
+            .await?;
+        last = Some(ack);
+    }
+    // Acknowledged in order.
+    if let Some(ack) = last {
+        ack.await?;
+    }
+    polling.abort();
+    Ok(())
+}
+
+/// The topics, the channels of a device together.
+fn topics(devices: u32) -> Vec<String> {
+    (0..devices)
+        .flat_map(|d| CHANNELS.map(|c| format!("plant/hall-{}/pump-{d:04}/{c}", d % 4)))
+        .collect()
 }
 
 /// `{"ts": …, "v": …, "pad": "…"}` of exactly [`PAYLOAD`] bytes. Values wander a little, so that no
@@ -125,7 +157,7 @@ pub(super) fn window_kib(rate: u32) -> f64 {
 }
 
 /// A configuration of the agent for this load.
-pub(super) fn configuration(port: u16, page: &str) -> anyhow::Result<String> {
+pub(super) fn configuration(port: u16, page: &str, qos: u8) -> anyhow::Result<String> {
     let model = Path::new("config/models/pump").canonicalize()?;
     let channels: Vec<String> = CHANNELS.map(|c| format!("{c} = {{}}")).to_vec();
     Ok(format!(
@@ -141,7 +173,7 @@ url = "mqtt://127.0.0.1:{port}"
 [[source.rule]]
 name = "reading"
 topic = "plant/{{site}}/{{device}}/{{channel}}"
-qos = 0
+qos = {qos}
 decoder = "json"
 time = "ts"
 time_format = "unix_ms"

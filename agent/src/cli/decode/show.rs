@@ -7,7 +7,7 @@ use eyot_decode::{Event, Fate, Reading, Time, Value};
 use eyot_pipeline::{Span, Timestamp};
 use serde_json::{Map, json};
 
-use crate::record::rfc3339;
+use crate::clock::rfc3339;
 
 /// Prints what messages come to.
 pub(super) struct Show {

@@ -15,9 +15,9 @@ use serde::Serialize;
 use super::dump::Dump;
 use super::{Arrived, ReplayArgs, table};
 use crate::cli::{render, report};
+use crate::clock::rfc3339;
 use crate::config::{Config, Source};
 use crate::direct::{Direct, Outcome};
-use crate::record::rfc3339;
 
 /// Plays the whole recording.
 pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<()> {

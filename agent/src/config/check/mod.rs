@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use eyot_decode::Mapping;
 use eyot_pipeline::Span;
+use eyot_pipeline::retention::Quotas;
 
 use super::fault::{Fault, Report};
 use super::raw::{self, Period, Size};
 use super::text::{self, TextError};
 use super::tree::Node;
 use super::{
-    Agent, Asset, Config, Durability, Http, Journal, Limits, Member, Source, Store, Uplink, default,
+    Agent, Asset, Config, Durability, Http, Journal, Limits, Member, Outbox, Source, Store, Uplink,
+    default,
 };
 
 mod broker;
@@ -34,6 +36,7 @@ pub(super) fn config(
     let limits = check.limits(&raw.limits, &root.key("limits"));
     let store = check.store(&raw.store, &root.key("store"));
     let journal = check.journal(&raw.journal, &root.key("journal"));
+    let outbox = check.outbox(&raw.outbox, &root.key("outbox"));
     let sources = check.sources(raw.source, &root.key("source"), &agent.name);
     let assets = check.assets(raw.asset, &root.key("asset"));
     let classes = check.classes(&raw.class, &root.key("class"));
@@ -57,6 +60,7 @@ pub(super) fn config(
             })
             .collect(),
         journal,
+        outbox,
         assets,
         classes,
         uplink,
@@ -182,7 +186,29 @@ impl Check<'_, '_> {
                 &at.key("commit_interval"),
                 Span::ZERO,
             ),
-            max_records: raw.max_records,
+            headroom: self.headroom(&raw.headroom, &at.key("headroom")),
+        }
+    }
+
+    /// None at all, or enough for a write-ahead log of the least useful size.
+    fn headroom(&mut self, raw: &Size, at: &Node<'_>) -> u64 {
+        let bytes = self.size(raw, at, 0);
+        if bytes > 0 && bytes < MEBIBYTE {
+            self.report.value(at, "must be 0B or at least 1MiB");
+        }
+        bytes
+    }
+
+    fn outbox(&mut self, raw: &raw::Outbox, at: &Node<'_>) -> Outbox {
+        let age = raw.max_age.as_ref();
+        Outbox {
+            quotas: Quotas {
+                records: raw.max_records,
+                bytes: self.size(&raw.max_bytes, &at.key("max_bytes"), MEBIBYTE),
+                age: age.map(|age| self.span(age, &at.key("max_age"), MINUTE)),
+                when_full: raw.when_full.into(),
+            },
+            fold_after: self.span(&raw.fold_after, &at.key("fold_after"), Span::from_secs(1)),
         }
     }
 
@@ -332,6 +358,8 @@ impl Check<'_, '_> {
 
 /// The least length of most times.
 const MILLISECOND: Span = Span::from_millis(1);
+/// The least time to keep a record for.
+const MINUTE: Span = Span::from_secs(60);
 /// The least room for records.
 const MEBIBYTE: u64 = 1024 * 1024;
 

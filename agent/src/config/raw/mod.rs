@@ -4,6 +4,7 @@
 //! Unknown keys are forbidden in the schema, and [`super::structure`] reports them; serde itself
 //! passes over them, so that one misspelt key does not hide what else is wrong with the file.
 
+use eyot_pipeline::retention;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,9 @@ pub(super) struct Config {
     /// The database.
     #[serde(default = "default::table::<Store>")]
     pub store: Store,
+    /// What waits for the uplink, and what becomes of it when that takes too long.
+    #[serde(default = "default::table::<Outbox>")]
+    pub outbox: Outbox,
     /// Where readings come from; at least one.
     #[serde(default)]
     pub source: Vec<Source>,
@@ -176,10 +180,54 @@ pub(super) struct Store {
     /// How long a commit waits for company; `0s` commits at once.
     #[serde(default = "default::commit_interval")]
     pub commit_interval: Period,
-    /// Records kept in the outbox. Beyond it the oldest of the least urgent go, counted.
+    /// Room on the disk that is held back, so that a full disk still lets records leave; `0B` for none:
+    /// then everything waits until there is room.
+    #[serde(default = "default::headroom")]
+    pub headroom: Size,
+}
+
+/// What waits for the uplink, and what becomes of it when that takes too long. Each record that is given
+/// up is counted, and told to the upstream in a loss record.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Outbox {
+    /// Records kept.
     #[serde(default = "default::max_records")]
     #[schemars(range(min = 1))]
     pub max_records: u64,
+    /// Bytes that they may take up.
+    #[serde(default = "default::max_bytes")]
+    pub max_bytes: Size,
+    /// How long a record waits at most, from its commit. Default: for ever.
+    pub max_age: Option<Period>,
+    /// What happens when the outbox is full. `downsample` merges older summaries of a device into coarser
+    /// ones, and gives up the oldest only where that is not enough; `drop_oldest` and `drop_newest` give
+    /// records up. Alerts always go last.
+    #[serde(default = "default::when_full")]
+    pub when_full: WhenFull,
+    /// Summaries that have waited for longer than this are folded: a twentieth of the size, numbers in
+    /// single precision and times to the millisecond.
+    #[serde(default = "default::fold_after")]
+    pub fold_after: Period,
+}
+
+/// What goes when the outbox is full.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WhenFull {
+    Downsample,
+    DropOldest,
+    DropNewest,
+}
+
+impl From<WhenFull> for retention::WhenFull {
+    fn from(when_full: WhenFull) -> Self {
+        match when_full {
+            WhenFull::Downsample => Self::Downsample,
+            WhenFull::DropOldest => Self::DropOldest,
+            WhenFull::DropNewest => Self::DropNewest,
+        }
+    }
 }
 
 /// Where records go: to `{topic_prefix}/{agent}/{lane}/{device}`.

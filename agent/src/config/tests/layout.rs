@@ -88,8 +88,16 @@ fn the_estimate_shows_its_figures() {
         estimate.memory(),
         10_000 * (32_768 + 600 + 10_240) + 4_194_304
     );
-    assert_eq!(estimate.disk(), 1_000_000 * 600 + 10_000 * 4_696);
+    let (mib, outbox) = (1 << 20, 1028);
+    assert_eq!(
+        estimate.disk(),
+        (outbox + outbox / 2 + 16 + 8) * mib + 10_000 * 4_696
+    );
+    // 10,000 devices, a summary each 10 s; 600 s of 800 B unfolded, the rest of 1 GiB at 33 B.
+    let seconds = 600.0 + (f64::from(1 << 30) - 600.0 * 1_000.0 * 800.0) / (1_000.0 * 33.0);
+    assert!((estimate.hours().unwrap() - seconds / 3_600.0).abs() < 1e-9);
     let printed = estimate.to_string();
+    assert!(printed.contains("bounded by max_bytes"), "{printed}");
     assert!(
         printed.starts_with("memory at worst: 420 MiB,"),
         "{printed}"

@@ -149,9 +149,9 @@ fn numbers_have_bounds() {
             "0x7fff_ffff_ffff_ffff_f",
             "this number is too large",
         ),
-        ("store", "max_records", "0", "must be at least 1"),
+        ("outbox", "max_records", "0", "must be at least 1"),
         (
-            "store",
+            "outbox",
             "max_records",
             "1.5",
             "expected an integer, found a float",

@@ -1,5 +1,6 @@
 //! An agent to look at, without one.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use eyot_pipeline::effect::{DegradedReason, Verdict};
@@ -56,6 +57,11 @@ pub(in crate::ops) fn overview() -> Overview {
         lanes: Lane::ALL
             .map(|lane| LaneView {
                 lane,
+                bytes: 1_000 * lane_book(lane).buffered,
+                evictions: match lane {
+                    Lane::Summary => [("quota".into(), 5), ("corrupt".into(), 1)].into(),
+                    Lane::Alert | Lane::Loss => BTreeMap::new(),
+                },
                 book: lane_book(lane),
             })
             .into(),
@@ -110,6 +116,12 @@ fn lane_book(lane: Lane) -> LaneBook {
         Lane::Alert => LaneBook {
             enqueued: 12,
             delivered: 12,
+            buffered: 0,
+            evicted: 0,
+        },
+        Lane::Loss => LaneBook {
+            enqueued: 2,
+            delivered: 2,
             buffered: 0,
             evicted: 0,
         },

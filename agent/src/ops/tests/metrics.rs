@@ -66,6 +66,12 @@ async fn invariant_2_metrics_are_the_ledger() {
         [20_406.0, 20_000.0, 6.0]
     );
     assert_eq!(
+        shown.value("eyot_lane_bytes", &[("lane", "summary")]),
+        400_000.0
+    );
+    let quota = [("lane", "summary"), ("reason", "quota")];
+    assert_eq!(shown.value("eyot_lane_records_evicted_total", &quota), 5.0);
+    assert_eq!(
         shown.value("eyot_lane_records_buffered", &[("lane", "summary")]),
         400.0
     );

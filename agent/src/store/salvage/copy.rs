@@ -10,7 +10,7 @@ use super::Salvage;
 use super::row::{self, LARGEST, count};
 use super::scan::{self, Table, both_ways};
 use crate::store::schema::{self, key};
-use crate::store::{books, checkpoints, outbox};
+use crate::store::{books, checkpoints, fold, loss, outbox};
 
 /// Rows that one transaction takes.
 const ROWS: u32 = 1_000;
@@ -23,7 +23,12 @@ const DEVICES: Table = Table {
 const OUTBOX: Table = Table {
     name: "outbox",
     key: "seq",
-    columns: "lane, device, effect, kind, oldest, body, crc",
+    columns: "lane, device, effect, kind, oldest, body, crc, at",
+};
+const BLOCKS: Table = Table {
+    name: "blocks",
+    key: "first",
+    columns: "last, rows, level, at, body, crc",
 };
 const DEAD_LETTERS: Table = Table {
     name: "dead_letters",
@@ -80,8 +85,8 @@ impl<'a> Copy<'a> {
         self.lanes(old);
         self.ledger(old)?;
         self.small(old)?;
-        let in_time = self.devices(old)? && self.outbox(old)?;
-        self.number_on()?;
+        let in_time = self.devices(old)? && self.outbox(old)? && self.blocks(old)?;
+        self.number_on(old)?;
         Ok(in_time && self.letters(old)?)
     }
 
@@ -97,7 +102,7 @@ impl<'a> Copy<'a> {
         for lane in Lane::ALL {
             let row = old.query_row(
                 "SELECT enqueued, delivered, evicted FROM lanes WHERE lane = ?1",
-                [lane as i64],
+                [outbox::code(lane)],
                 |row| Ok((count(row, 0)?, count(row, 1)?, count(row, 2)?)),
             );
             let row = match row {
@@ -219,7 +224,7 @@ impl<'a> Copy<'a> {
                 continue;
             }
             self.devices.insert(id, 0);
-            self.salvage.devices += 1;
+            self.salvage.devices += u64::from(name != loss::DEVICE);
             self.wrote()?;
             if let Ok(Some(checkpoint)) = checkpoints::load(old, &name, id) {
                 checkpoints::save(self.db, id, &checkpoint)?;
@@ -254,8 +259,8 @@ impl<'a> Copy<'a> {
             *last = record.effect.max(*last);
             self.db
                 .prepare_cached(
-                    "INSERT OR IGNORE INTO outbox (seq, lane, device, effect, kind, oldest, body, crc)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    "INSERT OR IGNORE INTO outbox (seq, lane, device, effect, kind, oldest, body, crc, at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 )?
                 .execute(params![
                     record.seq,
@@ -265,14 +270,67 @@ impl<'a> Copy<'a> {
                     record.kind,
                     record.oldest,
                     record.body,
-                    record.crc
+                    record.crc,
+                    record.at
                 ])?;
             self.wrote()
         })
     }
 
-    /// No number is given twice.
-    fn number_on(&mut self) -> rusqlite::Result<()> {
+    fn blocks(&mut self, old: &Connection) -> rusqlite::Result<bool> {
+        let deadline = self.deadline;
+        scan::rows(old, BLOCKS, deadline, |row| {
+            let Ok(block) = row::block(row) else {
+                return Ok(());
+            };
+            let numbers = fold::numbers(block.first, &block.body, block.crc);
+            let Some(numbers) = numbers.filter(|numbers| numbers.len() == block.rows) else {
+                return Ok(());
+            };
+            for (device, number) in numbers {
+                if let Some(last) = self.devices.get_mut(&device) {
+                    *last = number.max(*last);
+                }
+            }
+            self.db
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO blocks (first, last, rows, level, at, body, crc)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                )?
+                .execute(params![
+                    block.first,
+                    block.last,
+                    block.rows,
+                    block.level,
+                    block.at,
+                    block.body,
+                    block.crc
+                ])?;
+            // Where it cannot be known which have left, all go out again, by the ids that they had.
+            let left = old
+                .prepare_cached("SELECT n, places FROM blocks_left WHERE block = ?1")
+                .and_then(|mut left| {
+                    left.query_row([block.first], |row| {
+                        Ok((row.get::<_, u64>(0)?, row.get::<_, Vec<u8>>(1)?))
+                    })
+                });
+            let ones = |places: &[u8]| places.iter().map(|byte| u64::from(byte.count_ones())).sum();
+            if let Ok((n, places)) = left
+                && places.len() == block.rows.div_ceil(8)
+                && n == ones(&places)
+            {
+                self.db
+                    .prepare_cached(
+                        "INSERT OR IGNORE INTO blocks_left (block, n, places) VALUES (?1, ?2, ?3)",
+                    )?
+                    .execute((block.first, n, places))?;
+            }
+            self.wrote()
+        })
+    }
+
+    /// No number and no position is given twice.
+    fn number_on(&mut self, old: &Connection) -> rusqlite::Result<()> {
         for (id, last) in &self.devices {
             self.db
                 .prepare_cached(
@@ -280,6 +338,20 @@ impl<'a> Copy<'a> {
                 )?
                 .execute((id, last))?;
         }
+        let sequence = "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'";
+        let before = old.query_row(sequence, [], |row| count(row, 0));
+        let last: u64 = self.db.query_row(
+            "SELECT MAX((SELECT IFNULL(MAX(seq), 0) FROM outbox),
+                        (SELECT IFNULL(MAX(last), 0) FROM blocks))",
+            [],
+            |row| row.get(0),
+        )?;
+        self.db
+            .execute("DELETE FROM sqlite_sequence WHERE name = 'outbox'", [])?;
+        self.db.execute(
+            "INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?1)",
+            [before.unwrap_or(0).max(last)],
+        )?;
         Ok(())
     }
 
@@ -314,16 +386,30 @@ impl<'a> Copy<'a> {
     fn balance(&mut self, expected: &mut Option<u64>) -> rusqlite::Result<()> {
         let tx = self.db.unchecked_transaction()?;
         for lane in Lane::ALL {
-            let number = lane as i64;
+            let number = outbox::code(lane);
             let buffered: u64 = tx
                 .prepare_cached("SELECT COUNT(*) FROM outbox WHERE lane = ?1")?
                 .query_row([number], |row| row.get(0))?;
+            let folded: u64 = if lane == fold::LANE {
+                tx.query_row(
+                    "SELECT (SELECT IFNULL(SUM(rows), 0) FROM blocks)
+                          - (SELECT IFNULL(SUM(n), 0) FROM blocks_left)",
+                    [],
+                    |row| row.get(0),
+                )?
+            } else {
+                0
+            };
+            let buffered = buffered + folded;
             self.salvage.records += buffered;
             let stored = self.lanes[lane as usize];
             let (enqueued, delivered, evicted) = stored.unwrap_or_default();
             let waiting = enqueued - delivered - evicted;
             *expected = stored.and(*expected).map(|all| all + waiting);
             let lost = waiting.saturating_sub(buffered);
+            if lost > 0 {
+                self.salvage.lost.push((lane, lost));
+            }
             let enqueued = delivered + evicted + buffered + lost;
             if enqueued == 0 {
                 continue;
@@ -341,7 +427,7 @@ impl<'a> Copy<'a> {
                 reasons.clear();
             }
             // Those of which the reason is lost as well.
-            let rest = evicted + lost - reasons.values().sum::<u64>();
+            let rest = evicted - reasons.values().sum::<u64>();
             if rest > 0 {
                 *reasons.entry("corrupt").or_default() += rest;
             }

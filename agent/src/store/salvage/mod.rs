@@ -2,7 +2,7 @@
 //!
 //! Row by row, around what is damaged: devices with their numbering, checkpoints, records on their way out, books,
 //! dead letters. What carries a checksum is taken only if that is right; the rest has to make sense. Records
-//! keep their bytes and with them the ids that they had, so that consumers know those that they have already.
+//! keep their bytes, folded ones their blocks, and with them the ids that they had, so that consumers know those that they have already.
 //! What is missing of the outbox is evicted with reason `corrupt`; what is missing of the books shows when the
 //! journal is read.
 //!
@@ -20,6 +20,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use eyot_pipeline::ledger::Lane;
 use rusqlite::{Connection, OpenFlags};
 
 use copy::Copy;
@@ -36,6 +37,8 @@ pub struct Salvage {
     pub records: u64,
     /// How many there should have been; `None` if even that is lost.
     pub of_records: Option<u64>,
+    /// Those that are lost, by lane: they are evicted with reason `corrupt`.
+    pub lost: Vec<(Lane, u64)>,
     /// Devices, with the numbers of their effects.
     pub devices: u64,
     /// Their checkpoints.

@@ -3,7 +3,7 @@
 use eyot_pipeline::ledger::Lane;
 use rusqlite::Row;
 
-use crate::store::CRC;
+use crate::store::{CRC, outbox};
 
 /// Numbers above this are damage.
 pub(super) const LARGEST: i64 = 1 << 53;
@@ -18,11 +18,12 @@ pub(super) struct Record {
     pub(super) oldest: i64,
     pub(super) body: Vec<u8>,
     pub(super) crc: u32,
+    pub(super) at: i64,
 }
 
 pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     let lane = row.get(1)?;
-    if usize::try_from(lane).map_or(true, |lane: usize| lane >= Lane::ALL.len()) {
+    if !Lane::ALL.iter().any(|known| outbox::code(*known) == lane) {
         return Err(rusqlite::Error::IntegralValueOutOfRange(1, lane));
     }
     Ok(Record {
@@ -34,6 +35,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         oldest: row.get(5)?,
         body: row.get(6)?,
         crc: row.get(7)?,
+        at: row.get(8)?,
     })
 }
 
@@ -92,4 +94,27 @@ pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     } else {
         Err(rusqlite::Error::IntegralValueOutOfRange(column, n))
     }
+}
+
+/// Records that were folded.
+pub(super) struct Block {
+    pub(super) first: i64,
+    pub(super) last: i64,
+    pub(super) rows: usize,
+    pub(super) level: u32,
+    pub(super) at: i64,
+    pub(super) body: Vec<u8>,
+    pub(super) crc: u32,
+}
+
+pub(super) fn block(row: &Row<'_>) -> rusqlite::Result<Block> {
+    Ok(Block {
+        first: row.get(0)?,
+        last: row.get(1)?,
+        rows: row.get(2)?,
+        level: row.get(3)?,
+        at: row.get(4)?,
+        body: row.get(5)?,
+        crc: row.get(6)?,
+    })
 }

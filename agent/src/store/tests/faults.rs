@@ -1,8 +1,7 @@
-//! Damage, newer versions, second instances and full disks.
+//! Damage, newer versions and second instances.
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
 
@@ -164,110 +163,4 @@ async fn rows_that_vanish_show_in_the_books() {
     let book = book(&open(dir.path()).handle, Lane::Summary).await;
     assert_eq!((book.enqueued, book.buffered), (200, 199));
     assert!(!book.balanced());
-}
-
-/// Commits in the full-disk tests, bytes of each, and pages until the disk is full: enough for
-/// about a third of them.
-const COMMITS: u64 = 300;
-const BODY: usize = 1000;
-const ROOM: u32 = 40;
-
-/// A store whose disk is full, a task that sends more than fits, and the count of guards told.
-async fn full(dir: &Path) -> (Store, tokio::task::JoinHandle<()>, Arc<AtomicU64>) {
-    let store = Store::open(Options {
-        channel: 8,
-        ..options(dir)
-    })
-    .unwrap();
-    let device = store.handle.open_device("pump", "pumps").await.unwrap();
-    let db = Connection::open(dir.join("eyot.db")).unwrap();
-    let pages: u32 = db
-        .pragma_query_value(None, "page_count", |row| row.get(0))
-        .unwrap();
-    store.handle.limit_pages(pages + ROOM).await;
-    let told = Arc::new(AtomicU64::new(0));
-    let (handle, counter) = (store.handle.clone(), Arc::clone(&told));
-    let sender = tokio::spawn(async move {
-        for number in 1..=COMMITS {
-            let counter = Arc::clone(&counter);
-            let mut commit = summaries(device.id, [number]);
-            commit.records[0].body = vec![number as u8; BODY];
-            commit.on_commit = Some(Box::new(Guard(move |_| {
-                counter.fetch_add(1, Ordering::SeqCst);
-            })));
-            // Both fail in the one test that stops the store meanwhile.
-            let _ = handle.commit(commit).await;
-            if number % 10 == 0 {
-                // Keeps batches smaller than the room.
-                let _ = handle.flush().await;
-            }
-        }
-    });
-    let mut degraded = store.handle.degraded();
-    let reason = soon("degraded", degraded.wait_for(Option::is_some)).await;
-    assert!(reason.unwrap().as_ref().unwrap().contains("full"));
-    (store, sender, told)
-}
-
-async fn expect_all(store: &Store, told: &AtomicU64) {
-    store.handle.flush().await.unwrap();
-    assert_eq!(*store.handle.degraded().borrow(), None);
-    assert_eq!(told.load(Ordering::SeqCst), COMMITS);
-    let book = book(&store.handle, Lane::Summary).await;
-    assert_eq!(book.enqueued, COMMITS);
-    assert!(book.balanced());
-    let stats = store.handle.stats().await.unwrap();
-    assert_eq!(stats.effect_gaps, 0);
-}
-
-#[tokio::test]
-async fn a_full_disk_holds_senders_back_and_loses_nothing() {
-    let dir = TempDir::new().unwrap();
-    let (store, sender, told) = full(dir.path()).await;
-    let rows = soon("fetch on a full disk", all(&store.handle, Lane::Summary)).await;
-    assert_eq!(told.load(Ordering::SeqCst), rows.len() as u64);
-    assert!(!sender.is_finished(), "senders are not held back");
-    store.handle.limit_pages(1_000_000).await;
-    soon("sender", sender).await.unwrap();
-    soon("all committed", expect_all(&store, &told)).await;
-    let expected: Vec<u64> = (1..=COMMITS).collect();
-    assert_eq!(numbers(&store.handle, Lane::Summary).await, expected);
-}
-
-#[tokio::test]
-async fn deliveries_make_room_on_a_full_disk() {
-    let dir = TempDir::new().unwrap();
-    let (store, sender, told) = full(dir.path()).await;
-    let mut last = 0;
-    let drained = async {
-        while last < COMMITS {
-            for row in all(&store.handle, Lane::Summary).await {
-                last = row.number;
-                let rows = vec![(row.lane, row.seq)];
-                store.handle.delivered(rows).await.unwrap();
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    soon("drained", drained).await;
-    soon("sender", sender).await.unwrap();
-    soon("all committed", expect_all(&store, &told)).await;
-    assert_eq!(book(&store.handle, Lane::Summary).await.delivered, COMMITS);
-}
-
-#[tokio::test]
-async fn stopping_on_a_full_disk_says_what_is_lost_and_keeps_the_rest() {
-    let dir = TempDir::new().unwrap();
-    let (store, sender, told) = full(dir.path()).await;
-    let result = soon("shutdown", store.thread.shutdown()).await;
-    assert!(
-        matches!(result, Err(StoreError::Unwritten { commits: 1.., .. })),
-        "{result:?}"
-    );
-    soon("sender", sender).await.unwrap();
-    let store = open(dir.path());
-    assert!(store.unclean_stop);
-    let kept = numbers(&store.handle, Lane::Summary).await;
-    assert_eq!(kept.len() as u64, told.load(Ordering::SeqCst));
-    assert!(book(&store.handle, Lane::Summary).await.balanced());
 }

@@ -1,4 +1,4 @@
-//! The lanes' books against a naive model of the outbox.
+//! The lanes' books, the quotas and the loss records against a naive model of the outbox.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use super::*;
 
 const DEVICES: usize = 3;
-const QUOTA: usize = 12;
+const RECORDS: u64 = 12;
+/// About ten records.
+const BYTES: u64 = 1_120;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -17,6 +19,8 @@ enum Step {
     Replay(usize, u64),
     /// The upstream acknowledges the rows at these places of a lane, some perhaps twice.
     Deliver(Lane, Vec<prop::sample::Index>),
+    /// The upstream does not want the row at this place.
+    GiveUp(Lane, prop::sample::Index, Reason),
     /// Orderly stop and start.
     Restart,
     /// `kill -9` and start.
@@ -24,6 +28,10 @@ enum Step {
 }
 
 fn lane() -> impl Strategy<Value = Lane> {
+    prop::sample::select(vec![Lane::Alert, Lane::Summary])
+}
+
+fn any_lane() -> impl Strategy<Value = Lane> {
     prop::sample::select(Lane::ALL.to_vec())
 }
 
@@ -32,24 +40,51 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..DEVICES, prop::collection::vec(lane(), 0..8))
             .prop_map(|(device, lanes)| Step::Commit(device, lanes)),
         2 => (0..DEVICES, 0..5_u64).prop_map(|(device, n)| Step::Replay(device, n)),
-        4 => (lane(), prop::collection::vec(any::<prop::sample::Index>(), 0..6))
+        4 => (any_lane(), prop::collection::vec(any::<prop::sample::Index>(), 0..6))
             .prop_map(|(lane, rows)| Step::Deliver(lane, rows)),
+        1 => (lane(), any::<prop::sample::Index>(), prop::sample::select(Reason::ALL.to_vec()))
+            .prop_map(|(lane, row, reason)| Step::GiveUp(lane, row, reason)),
         1 => Just(Step::Restart),
         1 => Just(Step::Crash),
     ]
 }
 
-/// Device and effect number of a record, oldest first, in each lane.
-#[derive(Default)]
+/// What should be in the outbox.
 struct Model {
+    quotas: Quotas,
+    /// Folding changes what records take up.
+    folds: bool,
+    /// Device and effect number of a record, oldest first, in each lane.
     waiting: BTreeMap<Lane, Vec<(usize, u64)>>,
     books: BTreeMap<Lane, LaneBook>,
+    evicted: BTreeMap<(String, String), u64>,
     effects: [Vec<Lane>; DEVICES],
     /// Rows that were delivered once: acknowledging them again means nothing.
     stale: Vec<(Lane, i64)>,
+    /// Every loss record ever seen, by its id.
+    losses: BTreeMap<String, Value>,
+    losses_delivered: u64,
+}
+
+fn bytes_of(number: u64) -> u64 {
+    100 + record(Lane::Summary, number).body.len() as u64
 }
 
 impl Model {
+    fn new(quotas: Quotas, folds: bool) -> Self {
+        Self {
+            quotas,
+            folds,
+            waiting: BTreeMap::new(),
+            books: BTreeMap::new(),
+            evicted: BTreeMap::new(),
+            effects: Default::default(),
+            stale: Vec::new(),
+            losses: BTreeMap::new(),
+            losses_delivered: 0,
+        }
+    }
+
     fn commit(&mut self, device: usize, lanes: &[Lane]) {
         for &lane in lanes {
             self.effects[device].push(lane);
@@ -58,13 +93,26 @@ impl Model {
             self.books.entry(lane).or_default().enqueued += 1;
         }
         for lane in [Lane::Summary, Lane::Alert] {
-            while self.waiting.values().map(Vec::len).sum::<usize>() > QUOTA
-                && !self.waiting.entry(lane).or_default().is_empty()
-            {
-                self.waiting.entry(lane).or_default().remove(0);
-                self.books.entry(lane).or_default().evicted += 1;
+            while self.is_full() && !self.waiting.entry(lane).or_default().is_empty() {
+                let last = self.waiting[&lane].len() - 1;
+                let newest_first = self.quotas.when_full == WhenFull::DropNewest;
+                let at = if newest_first { last } else { 0 };
+                self.evict(lane, at, Reason::Quota);
             }
         }
+    }
+
+    fn evict(&mut self, lane: Lane, at: usize, reason: Reason) {
+        self.waiting.get_mut(&lane).unwrap().remove(at);
+        self.books.get_mut(&lane).unwrap().evicted += 1;
+        let key = (lane.name().to_owned(), reason.name().to_owned());
+        *self.evicted.entry(key).or_default() += 1;
+    }
+
+    fn is_full(&self) -> bool {
+        let records = || self.waiting.values().flatten();
+        let bytes: u64 = records().map(|(_, number)| bytes_of(*number)).sum();
+        records().count() as u64 > self.quotas.records || bytes > self.quotas.bytes
     }
 
     /// Effects `from` (counted from 1) onwards of a device, as it would commit them.
@@ -85,9 +133,14 @@ struct World {
 }
 
 impl World {
-    async fn open(dir: TempDir) -> Self {
+    async fn open(dir: TempDir, model: &Model) -> Self {
+        let rows = if model.folds { 3 } else { u64::MAX };
         let store = Store::open(Options {
-            max_records: QUOTA as u64,
+            quotas: model.quotas,
+            fold: Fold {
+                after: Span(-1),
+                rows,
+            },
             ..options(dir.path())
         })
         .unwrap();
@@ -117,6 +170,26 @@ impl World {
                 let records = model.records(*device, from);
                 self.commit(*device, records).await;
             }
+            Step::Deliver(Lane::Loss, indexes) => {
+                let rows = all(handle, Lane::Loss).await;
+                let mut picked: Vec<_> = Vec::new();
+                if !rows.is_empty() {
+                    picked.extend(indexes.iter().map(|i| (Lane::Loss, i.get(&rows).seq)));
+                }
+                picked.sort_unstable();
+                picked.dedup();
+                model.losses_delivered += picked.len() as u64;
+                handle.delivered(picked).await.unwrap();
+            }
+            Step::GiveUp(lane, index, reason) => {
+                let rows = all(handle, *lane).await;
+                if !rows.is_empty() {
+                    let at = index.index(rows.len());
+                    model.evict(*lane, at, *reason);
+                    let row = vec![(*lane, rows[at].seq)];
+                    handle.give_up(row, *reason).await.unwrap();
+                }
+            }
             Step::Deliver(lane, indexes) => {
                 let rows = all(handle, *lane).await;
                 if !rows.is_empty() {
@@ -139,11 +212,11 @@ impl World {
             }
             Step::Restart => {
                 self.store.thread.shutdown().await.unwrap();
-                return Self::open(self.dir).await;
+                return Self::open(self.dir, model).await;
             }
             Step::Crash => {
                 let image = crash_image(self.dir.path());
-                return Self::open(image).await;
+                return Self::open(image, model).await;
             }
         }
         self
@@ -160,13 +233,24 @@ impl World {
         self.store.handle.commit(commit).await.unwrap();
     }
 
-    async fn check(&self, model: &Model) {
+    async fn check(&self, model: &mut Model) {
         let handle = &self.store.handle;
         handle.flush().await.unwrap();
         let stats = handle.stats().await.unwrap();
-        let mut evicted = 0;
+        let mut held = (0, 0);
         for (lane, book) in stats.lanes {
             let rows = all(handle, lane).await;
+            let bytes: usize = rows.iter().map(|row| row.body.len() + 100).sum();
+            if lane == Lane::Summary && model.folds {
+                assert_eq!(stats.lane_bytes[lane as usize] == 0, rows.is_empty());
+            } else {
+                assert_eq!(stats.lane_bytes[lane as usize], bytes as u64);
+            }
+            assert!(book.balanced(), "{lane:?}: {book:?}");
+            if lane == Lane::Loss {
+                assert_eq!(book.delivered, model.losses_delivered);
+                continue;
+            }
             let waiting: Vec<(usize, u64)> = rows
                 .iter()
                 .map(|row| (row.device.parse().unwrap(), row.number))
@@ -180,33 +264,68 @@ impl World {
                 ..model.books.get(&lane).copied().unwrap_or_default()
             };
             assert_eq!(book, expected, "{lane:?}");
-            assert!(book.balanced(), "{lane:?}: {book:?}");
-            evicted += book.evicted;
+            held = (held.0 + book.buffered, held.1 + bytes as u64);
         }
-        assert_eq!(stats.evictions.iter().map(|e| e.n).sum::<u64>(), evicted);
-        assert!(stats.evictions.iter().all(|e| e.reason == "quota"));
+        let most = (model.quotas.records, model.quotas.bytes);
+        assert!(held.0 <= most.0 && held.1 <= most.1, "{held:?}");
         assert_eq!((stats.effect_gaps, stats.refused), (0, 0));
+        let counted = stats.evictions.iter().map(|e| {
+            let key = (e.lane.name().to_owned(), e.reason.clone());
+            (key, e.n)
+        });
+        assert_eq!(counted.collect::<BTreeMap<_, _>>(), model.evicted);
+        self.check_losses(model).await;
     }
+
+    /// Everything given up is told exactly once.
+    async fn check_losses(&self, model: &mut Model) {
+        for loss in losses(&self.store.handle).await {
+            let id = loss["id"].as_str().unwrap().to_owned();
+            let first = model.losses.entry(id).or_insert_with(|| loss.clone());
+            assert_eq!(*first, loss, "changed after it was sent");
+        }
+        let mut told: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for loss in model.losses.values() {
+            let text = |key: &str| loss[key].as_str().unwrap().to_owned();
+            *told.entry((text("lane"), text("reason"))).or_default() +=
+                loss["count"].as_u64().unwrap();
+        }
+        assert_eq!(told, model.evicted);
+    }
+}
+
+fn run(steps: &[Step], quotas: Quotas, folds: bool) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut model = Model::new(quotas, folds);
+        let mut world = World::open(TempDir::new().unwrap(), &model).await;
+        for step in steps {
+            world = world.run(step, &mut model).await;
+            world.check(&mut model).await;
+        }
+    });
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn invariant_2_the_outbox_balances_at_every_step(
+    fn invariant_2_and_6_the_outbox_balances_and_keeps_its_quota_at_every_step(
         steps in prop::collection::vec(step(), 1..24),
+        when_full in prop::sample::select(vec![WhenFull::DropOldest, WhenFull::DropNewest]),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let mut model = Model::default();
-            let mut world = World::open(TempDir::new().unwrap()).await;
-            for step in &steps {
-                world = world.run(step, &mut model).await;
-                world.check(&model).await;
-            }
-        });
+        let quotas = Quotas { records: RECORDS, bytes: BYTES, when_full, ..QUOTAS };
+        run(&steps, quotas, false);
+    }
+
+    #[test]
+    fn invariant_2_and_6_folding_changes_nothing_but_the_room_it_takes(
+        steps in prop::collection::vec(step(), 1..24),
+        when_full in prop::sample::select(vec![WhenFull::DropOldest, WhenFull::DropNewest]),
+    ) {
+        run(&steps, Quotas { records: RECORDS, when_full, ..QUOTAS }, true);
     }
 }

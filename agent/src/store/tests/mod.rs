@@ -2,9 +2,13 @@
 
 mod durability;
 mod faults;
+mod folding;
+mod full_disk;
 mod invariant_2;
 mod letters;
+mod losses;
 mod power;
+mod retention;
 mod salvage;
 
 use std::path::Path;
@@ -12,17 +16,33 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eyot_pipeline::ledger::{Lane, LaneBook, SourceBook};
-use eyot_pipeline::time::Timestamp;
+use eyot_pipeline::retention::{Quotas, Reason, WhenFull};
+use eyot_pipeline::time::{Span, Timestamp};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    Books, Commit, Committed, DeadLetter, Eviction, Identity, Options, OutRow, Record, SourceState,
-    Store, StoreError, StoreHandle,
+    Books, Commit, Committed, DeadLetter, Eviction, Fold, Identity, Options, OutRow, Record,
+    SourceState, Store, StoreError, StoreHandle,
 };
 
 /// Longest wait for anything that should happen soon.
 const PATIENCE: Duration = Duration::from_secs(20);
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
+
+/// Room for whatever a test commits.
+const QUOTAS: Quotas = Quotas {
+    records: 1_000_000,
+    bytes: 1 << 40,
+    age: None,
+    when_full: WhenFull::DropOldest,
+};
+
+/// Nothing is folded while a test's clock stands still.
+const FOLD: Fold = Fold {
+    after: Span::from_secs(600),
+    rows: 1_024,
+};
 
 /// Live books that a test turns by hand.
 #[derive(Default)]
@@ -56,7 +76,11 @@ fn options(dir: &Path) -> Options {
     Options {
         dir: dir.to_owned(),
         commit_interval: Duration::ZERO,
-        max_records: 1_000_000,
+        agent: "gateway-1".into(),
+        quotas: QUOTAS,
+        fold: FOLD,
+        merge: |_, _| None,
+        headroom: 0,
         dead_letters: 100,
         channel: 64,
         clock: || NOW,
@@ -152,4 +176,12 @@ async fn evicted(handle: &StoreHandle) -> Vec<Eviction> {
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     let result = tokio::time::timeout(PATIENCE, future).await;
     result.unwrap_or_else(|elapsed| panic!("{what}: {elapsed} after {PATIENCE:?}"))
+}
+
+/// The records of the loss lane.
+async fn losses(handle: &StoreHandle) -> Vec<Value> {
+    let rows = all(handle, Lane::Loss).await;
+    rows.iter()
+        .map(|row| serde_json::from_slice(&row.body).unwrap())
+        .collect()
 }

@@ -1,3 +1,5 @@
+mod selected;
+
 use eyot_pipeline::Timestamp;
 
 use super::*;

@@ -2,6 +2,7 @@
 
 use crate::config::{Charset, Format, Retained, Unknown};
 use crate::format::{Input, Read, Request};
+use crate::json::Unmapped;
 use crate::rule::{Buffers, Facts, Outcome, Rule, Run};
 use crate::topic::Captures;
 use crate::{Doc, Event, Fate, Item, Message, Reason, Scalar};
@@ -14,6 +15,8 @@ pub(super) struct Work<'w> {
     pub report_unmapped: bool,
     pub doc: &'w mut Doc,
     pub buffers: &'w mut Buffers,
+    /// Fields that nothing maps.
+    pub unmapped: &'w mut Unmapped,
     pub requests: &'w mut Vec<Request>,
     pub converted: &'w mut String,
 }
@@ -50,7 +53,14 @@ impl Work<'_> {
             text,
             arrival: message.arrival,
         };
-        let text = if is_empty {
+        let selected = plan.selection.as_ref().and_then(|selection| {
+            self.unmapped.begin(facts.find_unmapped);
+            selection.read(input.text?, self.doc, self.unmapped)
+        });
+        let is_selected = selected.is_some();
+        let text = if let Some(text) = selected {
+            Ok(text)
+        } else if is_empty {
             // Nothing at all is something that a device can say about itself.
             self.doc
                 .begin("")
@@ -62,11 +72,11 @@ impl Work<'_> {
                 .read(input, self.doc, self.requests)
                 .map_err(|error| error.0)
         };
-        for Request { topic, payload } in self.requests.drain(..) {
-            sink(Event::Request {
-                topic: &topic,
-                payload: &payload,
-            });
+        if !self.requests.is_empty() {
+            for Request { topic, payload } in self.requests.drain(..) {
+                let (topic, payload) = (&topic, &payload);
+                sink(Event::Request { topic, payload });
+            }
         }
         let text = match text {
             Ok(text) => text,
@@ -83,9 +93,13 @@ impl Work<'_> {
         let plan = &self.rule.plan;
         let run = Run::new(
             (plan, &mut self.rule.state),
-            facts,
+            Facts {
+                find_unmapped: facts.find_unmapped && !is_selected,
+                ..facts
+            },
             self.captures,
             root,
+            is_selected.then_some(&*self.unmapped),
             self.buffers,
             sink,
         );

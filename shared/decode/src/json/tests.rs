@@ -1,3 +1,6 @@
+mod properties;
+mod reference;
+
 use eyot_pipeline::Timestamp;
 use proptest::prelude::*;
 

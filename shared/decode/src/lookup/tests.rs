@@ -14,7 +14,7 @@ fn a_table_gives_what_its_cells_say() {
     let entry = table.get("28-0316").unwrap();
     assert_eq!(entry.channel.as_deref(), Some("boiler, top"));
     assert_eq!(entry.unit.as_deref(), Some("°C"));
-    assert_eq!(entry.scale, Some(0.1));
+    assert_eq!(entry.scale, Some(Conversion::linear(0.1, 0.0)));
     assert_eq!(entry.device, None);
     let entry = table.get("4711").unwrap();
     assert_eq!((&entry.unit, entry.scale), (&None, None));

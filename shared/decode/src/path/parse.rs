@@ -101,7 +101,12 @@ fn parse(text: &str, wild: &mut Wild<'_>) -> Result<Path, String> {
         steps.push(step?);
         rest = after;
     }
-    Ok(Path { anchor, steps })
+    let slot = None;
+    Ok(Path {
+        anchor,
+        steps,
+        slot,
+    })
 }
 
 /// What stands within brackets; `None` if it is nothing known.

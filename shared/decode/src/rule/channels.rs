@@ -21,7 +21,6 @@ pub(super) struct Channels {
 
 /// What is known of a channel.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 pub(super) struct Spec {
     pub reader: ValueReader,
     /// Template of the unit that its values come in.
@@ -32,10 +31,6 @@ pub(super) struct Spec {
     pub named: Named,
     /// Two words are one number.
     pub words: bool,
-    /// A number stays as it is, unless it comes in a unit.
-    pub plain: bool,
-    /// A number stays as it is, whatever unit it comes in.
-    pub unitless: bool,
 }
 
 /// How the configuration names a channel.
@@ -94,6 +89,16 @@ impl Channels {
         self.at(self.position(channel))
     }
 
+    /// The same, to change them.
+    pub(super) fn units_mut(&mut self) -> impl Iterator<Item = &mut Template> {
+        self.specs.iter_mut().filter_map(|spec| spec.from.as_mut())
+    }
+
+    /// Whether every number of every channel is only scaled, offset and converted.
+    pub(super) fn are_linear(&self) -> bool {
+        self.specs.iter().all(|spec| spec.reader.is_linear())
+    }
+
     /// Templates of units.
     pub(super) fn units(&self) -> impl Iterator<Item = &Template> {
         self.specs.iter().filter_map(|spec| spec.from.as_ref())
@@ -142,11 +147,6 @@ fn spec(
             faults.add(&["channels", name, key], message);
         }
     });
-    let steady = channel.format == Number::Number
-        && channel.scale.is_none()
-        && channel.offset.is_none()
-        && channel.missing.is_empty()
-        && channel.table.is_empty();
     Some(Spec {
         reader: reader.ok()?,
         from: transpose(from)?,
@@ -159,7 +159,5 @@ fn spec(
             Named::Exactly
         },
         words: is_two_words(channel.format),
-        plain: steady && channel.from.is_none(),
-        unitless: steady && channel.unit.is_none(),
     })
 }

@@ -124,11 +124,16 @@ pub(crate) fn compile(
         message_id,
         historical,
         channels: channels?,
+        is_simple: false,
         relative: false,
         fields: Vec::new(),
+        selection: None,
         captures,
     };
     plan.find_fields();
+    if rule.embedded.is_empty() {
+        plan.select();
+    }
     let locations = plan
         .captures
         .iter()

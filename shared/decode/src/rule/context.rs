@@ -18,6 +18,18 @@ impl<'d> Run<'_, 'd> {
     /// Finds out what holds for the values of the element; `false` if it is to be passed over.
     pub(super) fn prepare(&mut self) -> bool {
         let plan = self.plan;
+        if plan.is_simple {
+            let scope = Scope {
+                root: self.root,
+                topic: self.topic,
+                at: self.at,
+            };
+            self.context.device = plan.device.lent(self.topic);
+            self.context.named =
+                self.context.device.is_some() || plan.device.render(&scope, &mut self.names.device);
+            self.context.time = self.moment();
+            return true;
+        }
         self.at.groups.clear();
         for (i, capture) in plan.captures.iter().enumerate() {
             if !self.capture(capture, i) {
@@ -44,13 +56,10 @@ impl<'d> Run<'_, 'd> {
             }
         }
         let entry = self.context.entry;
-        self.context.named = match entry.and_then(|entry| entry.device.as_ref()) {
-            Some(device) => {
-                self.names.device.clone_from(device);
-                true
-            }
-            None => plan.device.render(&scope, &mut self.names.device),
-        };
+        let device = entry.and_then(|entry| entry.device.as_deref());
+        self.context.device = device.or_else(|| plan.device.lent(self.topic));
+        self.context.named =
+            self.context.device.is_some() || plan.device.render(&scope, &mut self.names.device);
         let has_unit = plan
             .unit
             .as_ref()
@@ -140,10 +149,7 @@ impl<'d> Run<'_, 'd> {
                     None => continue,
                     Some(item) => match item.scalar() {
                         None => {
-                            return Moment::Bad(
-                                Reason::Time,
-                                "the time is an array or an object".into(),
-                            );
+                            return Moment::bad(Reason::Time, "the time is an array or an object");
                         }
                         Some(scalar) => scalar,
                     },
@@ -164,13 +170,13 @@ impl<'d> Run<'_, 'd> {
                 Ok(Instant::Utc(at)) if at >= Timestamp::YEAR_2000 => Moment::At(Time::Payload(at)),
                 Ok(Instant::Utc(_)) => match self.plan.before_2000 {
                     Before2000::Restamp => break,
-                    Before2000::Reject => Moment::Bad(
+                    Before2000::Reject => Moment::bad(
                         Reason::Before2000,
-                        "the time is before 2000: the clock was not set".into(),
+                        "the time is before 2000: the clock was not set",
                     ),
                 },
                 Ok(Instant::DeviceClock(at)) => Moment::At(Time::DeviceClock(at)),
-                Err(detail) => Moment::Bad(Reason::Time, detail),
+                Err(detail) => Moment::bad(Reason::Time, detail),
             };
         }
         Moment::At(Time::Arrival(self.facts.arrival))

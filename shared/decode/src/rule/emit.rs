@@ -7,7 +7,8 @@ use super::condition::Liveness;
 use super::run::{Context, Facts, Moment, Names, Run};
 use super::sampling::{map_time, span};
 use super::{Field, What};
-use crate::scope::{Scope, write_path};
+use crate::json::Selection;
+use crate::scope::{Scope, WHOLE, walk_to, write_path};
 use crate::value::Outcome;
 use crate::{Event, Item, Reading, Reason, Time, Value};
 
@@ -48,32 +49,39 @@ impl<'r, 'd> Run<'r, 'd> {
         }
         self.outcome.any = true;
         (self.sink)(Event::Liveness {
-            device: &self.names.device,
+            device: self.context.device(self.names),
             online,
         });
     }
 
     /// Puts the channel's name together, and says what is known of it; `None` without a name.
-    pub(super) fn name_channel(&mut self, fixed: Option<&(Box<str>, usize)>) -> Option<&'r Spec> {
-        let (plan, names) = (self.plan, &mut *self.names);
-        names.channel.clear();
-        if let Some(channel) = self.context.entry.and_then(|entry| entry.channel.as_ref()) {
-            names.channel.push_str(channel);
+    pub(super) fn name_channel(
+        &mut self,
+        fixed: Option<&'r (Box<str>, usize)>,
+    ) -> Option<&'r Spec> {
+        let (plan, entry) = (self.plan, self.context.entry);
+        if let Some(channel) = entry.and_then(|entry| entry.channel.as_deref()) {
+            self.context.channel = Some(channel);
         } else if let Some((channel, position)) = fixed {
-            names.channel.push_str(channel);
+            self.context.channel = Some(channel);
             return Some(plan.channels.at(*position));
         } else {
-            let scope = Scope {
-                root: self.root,
-                topic: self.topic,
-                at: self.at,
-            };
-            if !plan.channel.render(&scope, &mut names.channel) {
-                names.channel.clear();
-                return None;
-            }
+            self.context.channel = plan.channel.lent(self.topic);
         }
-        Some(plan.channels.find(&names.channel))
+        if let Some(channel) = self.context.channel {
+            return Some(plan.channels.find(channel));
+        }
+        let scope = Scope {
+            root: self.root,
+            topic: self.topic,
+            at: self.at,
+        };
+        let channel = &mut self.names.channel;
+        if !plan.channel.render(&scope, channel) {
+            channel.clear();
+            return None;
+        }
+        Some(plan.channels.find(channel))
     }
 
     /// A value of the channel that was named last.
@@ -102,16 +110,21 @@ impl<'r, 'd> Run<'r, 'd> {
         if self.plan.samples.is_some() && item.is_array() && !spec.words {
             return self.block(item, spec);
         }
-        let time = self.time_of_sample();
-        match spec.reader.read(item, &self.names.own_unit) {
+        let time = match (&self.context.time, &self.plan.samples) {
+            (Moment::At(time), None) => Moment::At(*time),
+            _ => self.time_of_sample(),
+        };
+        match spec
+            .reader
+            .read(item, self.context.sent(&self.names.own_unit))
+        {
             Outcome::Missing(reason) => self.missing(item, reason),
             Outcome::Rejected(reason, detail) => self.reject(item, reason, &detail),
             Outcome::Value { value, unit } => {
                 let time = match time {
                     Moment::At(time) => time,
-                    Moment::Bad(reason, detail) => return self.reject(item, reason, &detail),
+                    Moment::Bad(bad) => return self.reject(item, bad.0, &bad.1),
                 };
-                let value = scaled(value, self.scale());
                 let reading =
                     reading(self.names, &self.context, self.facts, spec)(time, value, unit);
                 self.outcome.any = true;
@@ -127,23 +140,17 @@ impl<'r, 'd> Run<'r, 'd> {
             names.own_unit.clone_from(unit);
             return;
         }
-        let scope = Scope {
-            root: self.root,
-            topic: self.topic,
-            at: self.at,
-        };
-        let there = spec
-            .from
-            .as_ref()
-            .is_some_and(|from| from.render(&scope, &mut names.own_unit));
+        let there = spec.from.as_ref().is_some_and(|from| {
+            let scope = Scope {
+                root: self.root,
+                topic: self.topic,
+                at: self.at,
+            };
+            from.render(&scope, &mut names.own_unit)
+        });
         if !there {
             names.own_unit.clone_from(&names.unit);
         }
-    }
-
-    /// The table's factor.
-    pub(super) fn scale(&self) -> Option<f64> {
-        self.context.entry.and_then(|entry| entry.scale)
     }
 
     /// The element's time, or that of its place among samples.
@@ -156,7 +163,7 @@ impl<'r, 'd> Run<'r, 'd> {
             Ok((first, interval)) => {
                 Moment::At(map_time(first, |at| at.saturating_add(span(interval, i))))
             }
-            Err(detail) => Moment::Bad(Reason::Time, detail.into()),
+            Err(detail) => Moment::bad(Reason::Time, detail),
         }
     }
 
@@ -171,7 +178,8 @@ impl<'r, 'd> Run<'r, 'd> {
         let interval = samples.interval(&self.scope())?;
         let first = map_time(time, |at| samples.first(at, interval, n));
         let (joiner, names) = (&mut self.state.joiner, &*self.names);
-        let mut join = |at| joiner.first(&names.device, &names.channel, at, interval, n);
+        let (device, channel) = (self.context.device(names), self.context.channel(names));
+        let mut join = |at| joiner.first(device, channel, at, interval, n);
         let first = match first {
             Time::Payload(at) => Time::Payload(join(at)),
             Time::Arrival(at) => Time::Arrival(join(at)),
@@ -182,26 +190,42 @@ impl<'r, 'd> Run<'r, 'd> {
     }
 
     pub(super) fn missing(&mut self, item: Item<'d>, reason: Reason) {
-        write_path(self.root, item.id(), &mut self.names.text);
+        self.missing_in(item, None, reason);
+    }
+
+    /// The same of an element that has no node.
+    pub(super) fn missing_in(&mut self, item: Item<'d>, element: Option<usize>, reason: Reason) {
+        self.write_path(item, element);
         let names = &*self.names;
         self.outcome.any = true;
         (self.sink)(Event::Missing {
-            device: &names.device,
-            channel: &names.channel,
+            device: self.context.device(names),
+            channel: self.context.channel(names),
             reason,
             path: &names.text,
         });
     }
 
     pub(super) fn reject(&mut self, item: Item<'d>, reason: Reason, detail: &str) {
-        write_path(self.root, item.id(), &mut self.names.text);
+        self.reject_in(item, None, reason, detail);
+    }
+
+    /// The same of an element that has no node.
+    pub(super) fn reject_in(
+        &mut self,
+        item: Item<'d>,
+        element: Option<usize>,
+        reason: Reason,
+        detail: &str,
+    ) {
+        self.write_path(item, element);
         let names = &*self.names;
         let device = if self.context.named {
-            names.device.as_str()
+            self.context.device(names)
         } else {
             ""
         };
-        let (channel, path) = (names.channel.as_str(), names.text.as_str());
+        let (channel, path) = (self.context.channel(names), names.text.as_str());
         self.outcome.any = true;
         (self.sink)(Event::Rejected {
             device,
@@ -212,9 +236,33 @@ impl<'r, 'd> Run<'r, 'd> {
         });
     }
 
+    /// Writes where something stands, and which element of it is meant if that has no node, into
+    /// `names.text`.
+    fn write_path(&mut self, item: Item<'d>, element: Option<usize>) {
+        let (id, path) = (item.id(), &mut self.names.text);
+        let place = |selection: &'r Selection| selection.place(self.root, id);
+        if let Some((start, base)) = self.plan.selection.as_ref().and_then(place) {
+            path.clear();
+            path.push_str(start);
+            walk_to(base, id, &mut |place| {
+                place.write_step(self.root, ".", path);
+            });
+            if path.is_empty() {
+                path.push_str(WHOLE);
+            }
+        } else {
+            write_path(self.root, id, path);
+        }
+        if let Some(element) = element {
+            // Writing into a text does not fail.
+            _ = write!(path, "[{element}]");
+        }
+    }
+
     /// Without a name of the device or the channel.
     pub(super) fn reject_name(&mut self, item: Item<'d>) {
-        let channel = !matches!(self.plan.what, What::Liveness(_)) && self.names.channel.is_empty();
+        let channel = !matches!(self.plan.what, What::Liveness(_))
+            && self.context.channel(self.names).is_empty();
         let mut detail = String::new();
         for (missing, what) in [(!self.context.named, "device"), (channel, "channel")] {
             if missing {
@@ -231,15 +279,16 @@ impl<'r, 'd> Run<'r, 'd> {
 /// What makes readings of values of the channel that was named last.
 pub(super) fn reading<'a>(
     names: &'a Names,
-    context: &Context<'_>,
+    context: &Context<'a>,
     facts: Facts,
     spec: &Spec,
 ) -> impl FnOnce(Time, Value, &'a str) -> Reading<'a> + use<'a> {
     let (kind, report, sequence) = (spec.kind, spec.report, context.sequence);
+    let (device, channel) = (context.device(names), context.channel(names));
     let (historical, identified) = (context.historical, context.identified);
     move |time, value, unit| Reading {
-        device: &names.device,
-        channel: &names.channel,
+        device,
+        channel,
         time,
         value,
         unit,
@@ -250,22 +299,5 @@ pub(super) fn reading<'a>(
         last_value_only: facts.last_value_only,
         // Without a time of its own, a reading from a buffer could not be told from a live one.
         historical: historical && !matches!(time, Time::Arrival(_)),
-    }
-}
-
-/// With the table's factor; as a division where that is exact, like by 10 instead of times 0.1.
-pub(super) fn scaled(value: Value, scale: Option<f64>) -> Value {
-    match scale {
-        None => value,
-        Some(scale) => {
-            let inverse = (1.0 / scale).round();
-            let exact = inverse.abs() >= 2.0 && (inverse * scale - 1.0).abs() < 1e-12;
-            let value = value.as_f64();
-            Value::F64(if exact {
-                value / inverse
-            } else {
-                value * scale
-            })
-        }
     }
 }

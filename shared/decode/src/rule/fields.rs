@@ -39,6 +39,12 @@ impl Plan {
         }
         self.relative = templates.iter().any(|template| template.is_relative())
             || fields.iter().any(Path::is_relative);
+        self.is_simple = self.captures.is_empty()
+            && self.conditions.is_empty()
+            && self.lookup.is_none()
+            && self.unit.is_none()
+            && self.quality.is_none()
+            && [&self.sequence, &self.message_id, &self.historical] == [&None; 3];
         templates.push(&self.channel);
         templates.extend(self.channels.units());
         fields.extend(templates.into_iter().flat_map(paths));

@@ -6,7 +6,7 @@ use crate::config::LeafText;
 use crate::glob::Glob;
 use crate::path::Path;
 use crate::scope::Place;
-use crate::value::Outcome;
+use crate::value::{Outcome, Sent};
 use crate::{Item, Reason, Scalar};
 
 /// Which leaves are readings, and what they are called.
@@ -132,7 +132,7 @@ impl<'d> Run<'_, 'd> {
                 let counts = match scalar {
                     Scalar::Text(_) if spec.named == Named::Exactly => true,
                     Scalar::Text(_) if leaves.text == LeafText::Readable => {
-                        let found = spec.reader.read(item, "");
+                        let found = spec.reader.read(item, Sent::default());
                         matches!(found, Outcome::Value { .. } | Outcome::Missing(Reason::Nan))
                     }
                     Scalar::Text(_) => spec.reader.takes_text(),

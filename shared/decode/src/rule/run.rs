@@ -6,10 +6,13 @@ use eyot_pipeline::Timestamp;
 
 use super::unmapped::Known;
 use super::{Plan, State, What};
+use crate::config::Unknown;
+use crate::json::Unmapped;
 use crate::lookup::Entry;
 use crate::path::{Path, Step};
 use crate::scope::{Place, Scope, Standing, write_path};
 use crate::topic::Captures;
+use crate::value::Sent;
 use crate::{Event, Item, Reason, Scalar, Time};
 
 /// What is known of a message before it is looked at.
@@ -47,6 +50,8 @@ pub(crate) struct Buffers {
     known: Known,
     names: Names,
     samples: Vec<f64>,
+    /// Nodes that nothing maps.
+    found: Vec<u32>,
 }
 
 /// Texts that are put together while a message is read.
@@ -74,6 +79,10 @@ pub(super) struct Context<'r> {
     pub entry: Option<&'r Entry>,
     /// Whether there is a name for the device.
     pub named: bool,
+    /// The device's name, unless it had to be put together.
+    pub device: Option<&'r str>,
+    /// The same of the channel.
+    pub channel: Option<&'r str>,
     pub time: Moment,
     pub good: bool,
     pub sequence: Option<u64>,
@@ -82,11 +91,42 @@ pub(super) struct Context<'r> {
     pub identified: bool,
 }
 
+impl<'r> Context<'r> {
+    /// The device's name.
+    pub(super) fn device<'a>(&self, names: &'a Names) -> &'a str
+    where
+        'r: 'a,
+    {
+        self.device.unwrap_or(&names.device)
+    }
+
+    /// The channel's name; `""` for none.
+    pub(super) fn channel<'a>(&self, names: &'a Names) -> &'a str
+    where
+        'r: 'a,
+    {
+        self.channel.unwrap_or(&names.channel)
+    }
+
+    /// How a value was sent that came in such a unit.
+    pub(super) fn sent<'a>(&self, unit: &'a str) -> Sent<'a> {
+        let scale = self.entry.and_then(|entry| entry.scale);
+        Sent { unit, scale }
+    }
+}
+
 /// When a value was true, as far as it can be said.
 #[derive(Debug, Clone)]
 pub(super) enum Moment {
     At(Time),
-    Bad(Reason, Cow<'static, str>),
+    /// Why not, and in words. Boxed, since it is rare and the other is not.
+    Bad(Box<(Reason, Cow<'static, str>)>),
+}
+
+impl Moment {
+    pub(super) fn bad(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::Bad(Box::new((reason, detail.into())))
+    }
 }
 
 /// A rule at work on one message.
@@ -96,10 +136,13 @@ pub(crate) struct Run<'r, 'd> {
     pub(super) facts: Facts,
     pub(super) topic: &'r Captures,
     pub(super) root: Item<'d>,
+    /// The fields that nothing maps, if they have been found already.
+    unmapped: Option<&'r Unmapped>,
     pub(super) at: &'r mut Standing,
     pub(super) known: &'r mut Known,
     pub(super) names: &'r mut Names,
     pub(super) samples: &'r mut Vec<f64>,
+    found: &'r mut Vec<u32>,
     pub(super) context: Context<'r>,
     pub(super) sink: &'r mut dyn FnMut(Event<'_>),
     pub(super) outcome: Outcome,
@@ -111,6 +154,7 @@ impl<'r, 'd> Run<'r, 'd> {
         facts: Facts,
         topic: &'r Captures,
         root: Item<'d>,
+        unmapped: Option<&'r Unmapped>,
         buffers: &'r mut Buffers,
         sink: &'r mut dyn FnMut(Event<'_>),
     ) -> Self {
@@ -119,12 +163,17 @@ impl<'r, 'd> Run<'r, 'd> {
             known,
             names,
             samples,
+            found,
         } = buffers;
         at.clear();
         known.clear();
+        names.unit.clear();
+        names.id.clear();
         let context = Context {
             entry: None,
             named: false,
+            device: None,
+            channel: None,
             time: Moment::At(Time::Arrival(facts.arrival)),
             good: true,
             sequence: None,
@@ -138,10 +187,12 @@ impl<'r, 'd> Run<'r, 'd> {
             facts,
             topic,
             root,
+            unmapped,
             at,
             known,
             names,
             samples,
+            found,
             context,
             sink,
             outcome,
@@ -159,8 +210,15 @@ impl<'r, 'd> Run<'r, 'd> {
                 break;
             }
         }
-        if self.facts.find_unmapped {
-            self.tell_unmapped();
+        match self.unmapped {
+            // Where an element was passed over, all of it is known.
+            Some(unmapped) if !self.known.mapped.has(self.root) => {
+                for path in unmapped.iter() {
+                    tell(path, plan, self.facts, &mut self.outcome, self.sink);
+                }
+            }
+            None if self.facts.find_unmapped => self.tell_unmapped(),
+            _ => {}
         }
         self.outcome
     }
@@ -238,10 +296,7 @@ impl<'r, 'd> Run<'r, 'd> {
             What::Fields(fields) => fields.iter().for_each(|field| self.field(field)),
             What::Leaves(leaves) => self.leaves(leaves),
         }
-        if self.facts.find_unmapped
-            && plan.unknown == crate::config::Unknown::Record
-            && !plan.is_liveness()
-        {
+        if self.facts.find_unmapped && plan.unknown == Unknown::Record && !plan.is_liveness() {
             self.record(item);
         }
     }
@@ -270,6 +325,7 @@ impl<'r, 'd> Run<'r, 'd> {
             if text || !self.prepare_value(element, item) || !self.context.named {
                 continue;
             }
+            self.context.channel = None;
             self.names.channel.clear();
             let channel = &mut self.names.channel;
             crate::scope::walk_to(element, item.id(), &mut |place| {
@@ -283,20 +339,35 @@ impl<'r, 'd> Run<'r, 'd> {
     }
 
     fn tell_unmapped(&mut self) {
-        // Not on the way of readings: what is found here is news.
-        let mut found = Vec::new();
-        self.known.unknown(self.root, &mut |item| found.push(item));
-        for item in found {
+        let (root, mut found) = (self.root, std::mem::take(self.found));
+        found.clear();
+        let mut find = |item: Item<'d>| found.push(item.id());
+        self.known.unknown(root, &mut find);
+        for item in found.iter().filter_map(|id| root.node_at(*id)) {
             self.tell_one(item);
         }
+        *self.found = found;
     }
 
     fn tell_one(&mut self, item: Item<'d>) {
         write_path(self.root, item.id(), &mut self.names.text);
         let path = self.names.text.as_str();
-        self.outcome.unmapped.get_or_insert_with(|| path.to_owned());
-        if self.facts.tell_unmapped {
-            (self.sink)(Event::Unmapped { path });
-        }
+        tell(path, self.plan, self.facts, &mut self.outcome, self.sink);
+    }
+}
+
+/// Tells of a field that nothing maps.
+fn tell(
+    path: &str,
+    plan: &Plan,
+    facts: Facts,
+    outcome: &mut Outcome,
+    sink: &mut dyn FnMut(Event<'_>),
+) {
+    if plan.unknown == Unknown::DeadLetter {
+        outcome.unmapped.get_or_insert_with(|| path.to_owned());
+    }
+    if facts.tell_unmapped {
+        sink(Event::Unmapped { path });
     }
 }

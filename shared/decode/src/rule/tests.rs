@@ -248,6 +248,40 @@ fn captures_of_parts_of_texts() {
 }
 
 #[test]
+fn the_scale_of_a_table_is_that_of_the_raw_value() {
+    // 50 °F, and not a tenth of 260 °C.
+    check(
+        r#""value":"v","lookup":{"file":"ids.csv","key":"{id}"},"channels":{"temp":{"unit":"°C"}}"#,
+        r#"{"id":20,"v":500}"#,
+        &["d temp F64(10.0) Arrival °C"],
+    );
+    check(
+        r#""value":"v","lookup":{"file":"ids.csv","key":"{id}"},"samples":{"rate":1},"channels":{"temp":{"unit":"°C"}}"#,
+        r#"{"id":20,"v":[500,320]}"#,
+        &["d temp [10.0, 0.0] Arrival-1000 +1000000000"],
+    );
+    check(
+        r#""value":"v","lookup":{"file":"ids.csv","key":"{id}"},"channels":{"level":{"table":{"on":true}}}"#,
+        r#"{"id":8,"v":"on"}"#,
+        &["d level Bool(true) Arrival"],
+    );
+}
+
+#[test]
+fn a_number_beyond_a_double_is_the_matter_of_its_own_reading() {
+    check(
+        r#""values":{"a":"a","b":"b"}"#,
+        r#"{"a":1e400,"b":2,"c":-1e999}"#,
+        &["missing d a nan a", "d b I64(2) Arrival"],
+    );
+    check(
+        r#""leaves":{}"#,
+        r#"{"a":[1e400],"b":2}"#,
+        &["missing d a nan a", "d b I64(2) Arrival"],
+    );
+}
+
+#[test]
 fn lookup_tables() {
     let keys = r#""each":"[*]","value":"v","channel":"c","lookup":{"file":"ids.csv","key":"{id}"}"#;
     let payload = r#"[{"id":7,"v":25},{"id":8,"v":2},{"id":9,"v":3}]"#;

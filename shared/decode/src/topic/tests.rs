@@ -13,7 +13,7 @@ fn topics(patterns: &[&str]) -> Topics {
 fn captures(pattern: &str, topic: &str) -> Option<String> {
     let mut topics = topics(&[pattern]);
     let hit = topics.find(topic);
-    hit.pattern.map(|_| hit.captures.0.replace('\0', ","))
+    hit.pattern.map(|_| hit.captures.text.replace('\0', ","))
 }
 
 fn check(pattern: &str, topic: &str, expected: Option<&str>) {

@@ -67,7 +67,7 @@ impl Check {
         if payload.len() != 1 {
             doc.close();
         }
-        then(reader.read(doc.root("").unwrap(), self.unit));
+        then(reader.read(doc.root("").unwrap(), self.unit.into()));
     }
 
     #[track_caller]
@@ -163,13 +163,13 @@ fn one_element_arrays_are_their_element() {
     doc.close();
     let value = I64(7);
     let reader = ValueReader::compile(&plain().spec).unwrap();
-    let outcome = reader.read(doc.root("").unwrap(), "");
+    let outcome = reader.read(doc.root("").unwrap(), Sent::default());
     assert_eq!(outcome, Outcome::Value { value, unit: "" });
 
     doc.begin("").unwrap();
     doc.open_object("").unwrap();
     doc.close();
-    let outcome = reader.read(doc.root("").unwrap(), "");
+    let outcome = reader.read(doc.root("").unwrap(), Sent::default());
     assert!(matches!(outcome, Outcome::Rejected(Reason::Value, _)));
 }
 

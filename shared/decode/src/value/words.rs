@@ -101,6 +101,10 @@ impl Missing {
         Self(literals.iter().map(trimmed).collect())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn has_bool(&self, value: bool) -> bool {
         self.0.contains(&Literal::Bool(value))
     }

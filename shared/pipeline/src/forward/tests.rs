@@ -19,7 +19,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let lane = || prop_oneof![Just(Lane::Alert), Just(Lane::Summary)];
+    let lane = || prop::sample::select(Lane::ALL.to_vec());
     prop_oneof![
         3 => lane().prop_map(Step::Append),
         2 => Just(Step::Pump),

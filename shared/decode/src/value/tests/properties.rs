@@ -22,7 +22,7 @@ proptest! {
                         doc.push("", scalar);
                     }
                     doc.close();
-                    if let Outcome::Value { value, .. } = reader.read(doc.root("").unwrap(), &unit) {
+                    if let Outcome::Value { value, .. } = reader.read(doc.root("").unwrap(), unit.as_str().into()) {
                         prop_assert!(value.as_f64().is_finite());
                     }
                 }
