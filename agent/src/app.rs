@@ -6,6 +6,8 @@
 
 mod gaps;
 mod journal;
+#[cfg(test)]
+mod power;
 mod recover;
 mod start;
 mod status;

@@ -137,6 +137,7 @@ async fn invariant_7_boots_and_works_with_random_bytes_over_the_database() {
         let (status, reasons) = health(&agent);
         assert_eq!(status, Status::Degraded, "{part:?}");
         assert!(reasons[0].contains("set aside as"), "{part:?}: {reasons:?}");
+        assert!(reasons[0].contains("salvaged"), "{part:?}: {reasons:?}");
         agent.stop().await.unwrap();
     }
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use eyot_journal::{InputRef, Step};
+use eyot_journal::{Disk, InputRef, Step};
 use eyot_pipeline::{Reading, Timestamp};
 
 use super::door::{Inbox, Lag};
@@ -45,9 +45,9 @@ impl CatchUp {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(
+    pub fn start<D: Disk>(
         fleet: Arc<Fleet>,
-        journal: JournalHandle,
+        journal: JournalHandle<D>,
         ledger: Ledger,
     ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
@@ -79,15 +79,15 @@ impl Drop for CatchUp {
     }
 }
 
-struct Work {
+struct Work<D: Disk> {
     fleet: Arc<Fleet>,
-    journal: JournalHandle,
+    journal: JournalHandle<D>,
     ledger: Ledger,
     stop: Arc<AtomicBool>,
     readings: Vec<Reading>,
 }
 
-impl Work {
+impl<D: Disk> Work<D> {
     fn run(mut self) {
         while !self.stopped() {
             self.fleet.behind.wait(LOOK);

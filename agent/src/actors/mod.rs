@@ -31,6 +31,8 @@ pub use entry::{DeviceEntry, Liveness};
 pub use feed::Feed;
 pub use fleet::{ClassRuntime, Fleet, Resolution};
 pub use retention::keep_journal_short;
+#[cfg(test)]
+pub(crate) use retention::{ask_for_checkpoints, shorten};
 pub use supervisor::{FleetActor, FleetArguments, FleetMessage};
 
 #[cfg(test)]

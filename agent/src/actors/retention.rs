@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use eyot_journal::Disk;
 use tokio_util::sync::CancellationToken;
 
 use super::device::{Checkpointed, DeviceMessage};
 use super::entry::DeviceEntry;
 use super::fleet::Fleet;
+use crate::error::chain;
 use crate::journal::JournalHandle;
 use crate::store::{StoreError, StoreHandle};
 
@@ -44,40 +46,65 @@ pub async fn keep_journal_short(
     let mut ticks = tokio::time::interval(LOOK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let Some(oldest) = journal.first_closed_end() else {
-            continue;
-        };
         if journal.bytes() > journal.max_bytes() / 2 {
             let middle = journal.middle();
+            ask_for_checkpoints(&fleet, middle);
             for entry in fleet.devices() {
                 let needs = entry.door().needs();
-                if needs.is_some_and(|needs| needs < middle) {
-                    entry.send(DeviceMessage::Checkpoint);
-                    if write_off(&entry, &store).await.is_err() {
-                        return;
-                    }
+                if needs.is_some_and(|needs| needs < middle)
+                    && write_off(&entry, &store).await.is_err()
+                {
+                    return;
                 }
             }
         }
-        // Before the devices are looked at: what comes in meanwhile is behind it.
-        let end = journal.committed() + 1;
-        let devices = fleet.devices();
-        let needed = devices.iter().filter_map(|entry| entry.door().needs());
-        let needed = needed.min().unwrap_or(end).min(end);
-        if needed <= oldest {
-            continue;
-        }
-        // The books of what is deleted are stored first, and with them everything before.
-        let stored = async {
-            store.flush().await?;
-            if journal.survives_power_loss() {
-                store.sync().await?;
+        match shorten(&fleet, &journal, &store).await {
+            Ok(()) => {}
+            Err(StoreError::Gone) => return,
+            // Another time: nothing is deleted before it is safe.
+            Err(error) => {
+                let error = chain(&error);
+                tracing::warn!(
+                    error,
+                    "the database cannot be made safe, so the journal keeps what it has"
+                );
             }
-            Ok::<(), StoreError>(())
-        };
-        match stored.await {
-            Ok(()) => journal.remove_before(needed).await,
-            Err(_) => return,
         }
     }
+}
+
+/// Asks those devices for a checkpoint that need the journal before `position`.
+pub(crate) fn ask_for_checkpoints(fleet: &Fleet, position: u64) {
+    for entry in fleet.devices() {
+        let needs = entry.door().needs();
+        if needs.is_some_and(|needs| needs < position) {
+            entry.send(DeviceMessage::Checkpoint);
+        }
+    }
+}
+
+/// Deletes the segments that nobody needs.
+pub(crate) async fn shorten<D: Disk>(
+    fleet: &Fleet,
+    journal: &JournalHandle<D>,
+    store: &StoreHandle,
+) -> Result<(), StoreError> {
+    let Some(oldest) = journal.first_closed_end() else {
+        return Ok(());
+    };
+    // Before the devices are looked at: what comes in meanwhile is behind it.
+    let end = journal.committed() + 1;
+    let devices = fleet.devices();
+    let needed = devices.iter().filter_map(|entry| entry.door().needs());
+    let needed = needed.min().unwrap_or(end).min(end);
+    if needed <= oldest {
+        return Ok(());
+    }
+    // The books of what is deleted are stored first, and with them everything before.
+    store.flush().await?;
+    if journal.survives_power_loss() {
+        store.sync().await?;
+    }
+    journal.remove_before(needed).await;
+    Ok(())
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use eyot_journal::{FileError, Recovery, Step};
+use eyot_journal::{Disk, FileError, Recovery, Step};
 use eyot_pipeline::ledger::{ReadingFate, SourceBook};
 use ractor::ActorRef;
 
@@ -98,8 +98,8 @@ pub(super) struct Tails {
 ///
 /// # Errors
 /// If the journal cannot be read at all; what is damaged in it is passed over.
-pub(super) fn read(
-    journal: &JournalHandle,
+pub(super) fn read<D: Disk>(
+    journal: &JournalHandle<D>,
     ledger: &Ledger,
     known: Vec<KnownDevice>,
     sources: &[Source],

@@ -317,6 +317,7 @@ async fn open_store(
         clock: clock::now,
         books: Arc::new(ledger.clone()),
         slow_commit,
+        vfs: None,
     };
     let mut store = tokio::task::spawn_blocking(|| Store::open(options))
         .await
@@ -334,9 +335,11 @@ async fn open_store(
     }
     ledger.restore(books, &store.devices);
     if let Some(path) = &store.set_aside {
+        let salvage = store.salvage.as_ref().map(ToString::to_string);
         faults.push(format!(
-            "the database could not be used and was set aside as {}",
-            path.display()
+            "the database could not be used and was set aside as {}; {}",
+            path.display(),
+            salvage.unwrap_or_default()
         ));
     }
     Ok(store)

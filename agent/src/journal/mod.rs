@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use eyot_journal::{
-    DeviceInput, FileError, Journal, Letter, Reader, RealDisk, Recovery, SourcePart,
+    DeviceInput, Disk, FileError, Journal, Letter, Reader, RealDisk, Recovery, SourcePart,
 };
 use eyot_pipeline::Timestamp;
 use tokio::sync::{mpsc, oneshot};
@@ -89,9 +89,9 @@ pub enum OpenError {
 
 /// Sends to the journal; cheap to clone. When the last handle is dropped the thread ends.
 #[derive(Clone)]
-pub struct JournalHandle {
+pub struct JournalHandle<D: Disk = RealDisk> {
     requests: mpsc::Sender<Request>,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<D>>,
 }
 
 /// The journal's thread.
@@ -113,6 +113,17 @@ pub fn open(options: &Options) -> Result<(JournalHandle, JournalThread, Recovery
         dir: options.dir.clone(),
         source,
     })?;
+    open_on(disk, options)
+}
+
+/// The same on any disk.
+///
+/// # Errors
+/// If it cannot be used.
+pub(crate) fn open_on<D: Disk>(
+    disk: D,
+    options: &Options,
+) -> Result<(JournalHandle<D>, JournalThread, Recovery), OpenError> {
     let sizes = eyot_journal::Options {
         max_bytes: options.max_bytes,
         segment_bytes: (options.max_bytes / 32).clamp(64 << 10, 8 << 20),
@@ -130,7 +141,7 @@ pub fn open(options: &Options) -> Result<(JournalHandle, JournalThread, Recovery
     Ok((handle, JournalThread(thread), recovery))
 }
 
-impl JournalHandle {
+impl<D: Disk> JournalHandle<D> {
     /// Hands over what is to be appended; waits only for room in the channel. Should the thread be gone, what it
     /// was told is unacknowledged, and comes again.
     pub async fn append(&self, append: impl Append + 'static) {
@@ -152,7 +163,7 @@ impl JournalHandle {
     }
 
     /// Reads from a position on.
-    pub fn reader(&self, from: u64) -> Reader<RealDisk> {
+    pub fn reader(&self, from: u64) -> Reader<D> {
         self.shared.reader(from)
     }
 
@@ -179,7 +190,7 @@ impl JournalHandle {
     }
 
     /// Shows the journal without keeping it open.
-    pub fn view(&self) -> JournalView {
+    pub fn view(&self) -> JournalView<D> {
         JournalView(Arc::clone(&self.shared))
     }
 
@@ -211,9 +222,9 @@ impl JournalHandle {
 
 /// The journal as others may see it.
 #[derive(Clone)]
-pub struct JournalView(Arc<Shared>);
+pub struct JournalView<D: Disk = RealDisk>(Arc<Shared<D>>);
 
-impl JournalView {
+impl<D: Disk> JournalView<D> {
     /// What has happened since the start.
     pub fn status(&self) -> Status {
         self.0.status()

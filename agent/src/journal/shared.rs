@@ -3,20 +3,20 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use eyot_journal::{Journal, Reader, Readers, RealDisk, SegmentInfo};
+use eyot_journal::{Disk, Journal, Reader, Readers, SegmentInfo};
 
 use super::{Options, Status};
 
-pub(super) struct Shared {
+pub(super) struct Shared<D: Disk> {
     pub(super) max_bytes: u64,
     pub(super) sync: bool,
-    readers: Readers<RealDisk>,
+    readers: Readers<D>,
     committed: AtomicU64,
     status: Mutex<Status>,
 }
 
-impl Shared {
-    pub(super) fn new(journal: &Journal<RealDisk>, options: &Options) -> Self {
+impl<D: Disk> Shared<D> {
+    pub(super) fn new(journal: &Journal<D>, options: &Options) -> Self {
         Self {
             max_bytes: options.max_bytes,
             sync: options.sync,
@@ -30,7 +30,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn reader(&self, from: u64) -> Reader<RealDisk> {
+    pub(super) fn reader(&self, from: u64) -> Reader<D> {
         self.readers.from(from)
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eyot_journal::{CommitError, DeviceInput, Entry, Journal, Letter, RealDisk};
+use eyot_journal::{CommitError, DeviceInput, Disk, Entry, Journal, Letter};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
@@ -26,22 +26,22 @@ pub(super) enum Request {
     Barrier(oneshot::Sender<()>),
 }
 
-pub(super) struct Worker {
-    journal: Journal<RealDisk>,
+pub(super) struct Worker<D: Disk> {
+    journal: Journal<D>,
     sync: bool,
     max_wait: Duration,
     slow_sync: Option<Duration>,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<D>>,
     port: mpsc::Receiver<Request>,
     /// How long the last sync took.
     synced_in: Duration,
 }
 
-impl Worker {
+impl<D: Disk> Worker<D> {
     pub(super) fn new(
-        journal: Journal<RealDisk>,
+        journal: Journal<D>,
         options: &Options,
-        shared: Arc<Shared>,
+        shared: Arc<Shared<D>>,
         port: mpsc::Receiver<Request>,
     ) -> Self {
         Self {
@@ -64,8 +64,9 @@ impl Worker {
             Ok(runtime) => runtime.block_on(async {
                 let mut appends = Vec::new();
                 let mut removals = Vec::new();
-                while self.gather(&mut appends, &mut removals).await {
-                    self.commit(&mut appends).await;
+                while self.gather(&mut appends, &mut removals).await
+                    && self.commit(&mut appends).await
+                {
                     for (position, done) in removals.drain(..) {
                         if position > 0 {
                             self.remove_before(position);
@@ -110,10 +111,11 @@ impl Worker {
         true
     }
 
-    /// Commits what was gathered, however long that takes, and tells everyone.
-    async fn commit(&mut self, appends: &mut Vec<Box<dyn Append>>) {
+    /// Commits what was gathered, however long that takes, and tells everyone. Gives up only if nobody is left who
+    /// could be told: `false`. What was not committed is unacknowledged, and comes again.
+    async fn commit(&mut self, appends: &mut Vec<Box<dyn Append>>) -> bool {
         if appends.is_empty() {
-            return;
+            return true;
         }
         let mut shed = self.journal.is_full();
         if shed {
@@ -130,6 +132,15 @@ impl Worker {
                 }
                 Err(error) => {
                     let error = chain(&error);
+                    if self.port.is_closed() {
+                        let bursts = appends.len();
+                        tracing::error!(
+                            error,
+                            bursts,
+                            "the journal ends with what it could not write"
+                        );
+                        return false;
+                    }
                     self.report(Some(error));
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(RETRY_PAUSE.1);
@@ -151,6 +162,7 @@ impl Worker {
             append.committed(position);
         }
         self.shared.set_committed(positions.end - 1);
+        true
     }
 
     fn try_commit(

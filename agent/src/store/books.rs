@@ -165,6 +165,19 @@ fn entries(
     .chain(readings)
 }
 
+/// Whether rows (side, term, reason; n) of one source's books make books that balance.
+pub(super) fn balanced<'e>(entries: impl Iterator<Item = (&'e [String; 3], i64)>) -> bool {
+    let mut state = SourceState::default();
+    for (entry, n) in entries {
+        // So small that the sum of all of them is a number, too.
+        match u32::try_from(n >> 16) {
+            Ok(_) => put_back(&mut state, entry, n.unsigned_abs()),
+            Err(_) => return false,
+        };
+    }
+    state.book.balanced()
+}
+
 /// The reverse of [`entries`], one row at a time. False if the row means nothing to this version.
 fn put_back(state: &mut SourceState, entry: &[String; 3], n: u64) -> bool {
     let [side, term, reason] = entry.each_ref().map(String::as_str);

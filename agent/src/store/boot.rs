@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use eyot_pipeline::time::Timestamp;
-use rusqlite::{Connection, TransactionBehavior};
+use eyot_pipeline::time::{Span, Timestamp};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use uuid::Uuid;
 
 use super::books::Ledger;
 use super::identity::Identity;
 use super::loss::Losses;
 use super::outbox::Outbox;
+use super::salvage::{self, Salvage};
 use super::schema::{self, MIGRATIONS, key};
 use super::{KnownDevice, Options, StoreError, checkpoints};
 
@@ -29,6 +30,17 @@ pub(super) struct Loaded {
 /// How often it is looked whether the lock is free, and the pause in between.
 const LOCK_LOOKS: u32 = 3;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
+/// A database that could not be used, and what became of it.
+pub(super) struct SetAside {
+    pub(super) path: PathBuf,
+    pub(super) salvage: Salvage,
+}
+
+/// Says that the database has to be salvaged.
+const DAMAGED: &str = "eyot.db.damaged";
+/// Databases below this size, in bytes, are checked at every start.
+const ALWAYS_CHECKED: u64 = 256 << 20;
+const CHECK_INTERVAL: Span = Span::from_secs(24 * 60 * 60);
 
 /// Holds `dir` until the file is dropped, or the process dies.
 pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
@@ -50,30 +62,73 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
     })
 }
 
-/// Loads the database, or an empty one once a corrupt one is set aside, with the path of that.
-pub(super) fn load(options: &Options) -> Result<(Loaded, Option<PathBuf>), StoreError> {
+/// Loads the database. One that cannot be used is set aside, with what can be read of it copied into a new one.
+pub(super) fn load(options: &Options) -> Result<(Loaded, Option<SetAside>), StoreError> {
     let path = options.dir.join("eyot.db");
-    match try_load(options, &path) {
-        Err(StoreError::Corrupt { detail, .. }) => {
-            let aside = set_aside(&path, (options.clock)())?;
-            tracing::warn!(
-                path = %path.display(),
-                set_aside = %aside.display(),
-                detail,
-                "database cannot be used: set aside, starting with an empty one"
-            );
-            Ok((try_load(options, &path)?, Some(aside)))
+    let pending = suffixed(&path, ".salvage");
+    let damaged = options.dir.join(DAMAGED);
+    let now = (options.clock)();
+    let (mut loaded, from) = if pending.exists() {
+        // The last attempt did not come to its end. It is made again, but not a third time.
+        let aside = set_aside(&pending, &path, now)?;
+        match open(options, &path) {
+            Err(StoreError::Corrupt { .. }) => {
+                set_aside(&path, &path, now)?;
+                (open(options, &path)?, Some(aside))
+            }
+            opened => (opened?, Some(aside)),
         }
-        loaded => loaded.map(|loaded| (loaded, None)),
+    } else {
+        match open(options, &path) {
+            Err(StoreError::Corrupt { detail, .. }) => {
+                let path_text = path.display();
+                tracing::warn!(path = %path_text, detail, "database cannot be used: what can be read of it goes into a new one");
+                rename(&path, &pending)?;
+                (open(options, &path)?, Some(pending.clone()))
+            }
+            opened => (opened?, None),
+        }
+    };
+    let mut left = None;
+    if let Some(from) = from {
+        let salvage = salvage::salvage(&from, &path, &mut loaded.db);
+        // A reader leaves it behind.
+        let _ = fs::remove_file(suffixed(&from, "-shm"));
+        loaded = read(options, loaded.db, loaded.identity, &path)?;
+        let told = loaded.outbox.write_off(&loaded.db, &salvage.lost);
+        told.map_err(StoreError::opening(&path))?;
+        let aside = if from == pending {
+            set_aside(&pending, &path, now)?
+        } else {
+            from
+        };
+        tracing::warn!(set_aside = %aside.display(), %salvage, "database set aside");
+        left = Some(SetAside {
+            path: aside,
+            salvage,
+        });
     }
+    let _ = fs::remove_file(damaged);
+    Ok((loaded, left))
 }
 
-fn try_load(options: &Options, path: &Path) -> Result<Loaded, StoreError> {
+fn open(options: &Options, path: &Path) -> Result<Loaded, StoreError> {
     let opening = StoreError::opening(path);
-    let mut db = Connection::open(path).map_err(&opening)?;
+    let damaged = options.dir.join(DAMAGED);
+    if path.exists() && damaged.exists() {
+        // Only once: it says nothing about a new one.
+        let _ = fs::remove_file(damaged);
+        return Err(StoreError::Corrupt {
+            path: path.to_owned(),
+            detail: "damage was found while it was in use".to_owned(),
+        });
+    }
+    let mut db = connect(options, path).map_err(&opening)?;
     let found = schema::version(&db).map_err(&opening)?;
     let known = MIGRATIONS.len();
     if found > known {
+        // Unless that number is damage, like others.
+        check(&db, path)?;
         return Err(StoreError::NewerSchema {
             path: path.to_owned(),
             found,
@@ -93,11 +148,22 @@ fn try_load(options: &Options, path: &Path) -> Result<Loaded, StoreError> {
     if stored.is_none() {
         store_identity(&mut db, identity).map_err(&opening)?;
     }
+    let now = (options.clock)();
+    if is_check_due(&db, path, now).map_err(&opening)? {
+        check(&db, path)?;
+        schema::set_meta(&db, key::CHECKED_AT, now.0).map_err(&opening)?;
+    }
+    read(options, db, identity, path)
+}
 
-    // Also after an orderly stop: damage that shows only when a page is needed would fail every commit
-    // from then on, and every start after it. It takes about a second for each gigabyte.
-    check(&db, path)?;
-    let clean_stop = schema::counter(&db, key::CLEAN_STOP).map_err(&opening)? == 1;
+/// What the database has. Tables that are not what they should be are found here.
+fn read(
+    options: &Options,
+    db: Connection,
+    identity: Identity,
+    path: &Path,
+) -> Result<Loaded, StoreError> {
+    let opening = StoreError::opening(path);
     Ok(Loaded {
         identity,
         outbox: Outbox::load(
@@ -108,10 +174,37 @@ fn try_load(options: &Options, path: &Path) -> Result<Loaded, StoreError> {
         )
         .map_err(&opening)?,
         ledger: Ledger::load(&db, Arc::clone(&options.books)).map_err(&opening)?,
-        clean_stop,
+        clean_stop: schema::counter(&db, key::CLEAN_STOP).map_err(&opening)? == 1,
         devices: checkpoints::known(&db).map_err(&opening)?,
         db,
     })
+}
+
+/// Damage that shows only when a page is needed would fail every commit from then on, so every page is looked at:
+/// at each start while that takes no time, about a second for each gigabyte, and otherwise after an unclean stop or
+/// once a day.
+fn is_check_due(db: &Connection, path: &Path, now: Timestamp) -> rusqlite::Result<bool> {
+    let bytes = fs::metadata(path).map_or(0, |file| file.len());
+    if bytes < ALWAYS_CHECKED || schema::counter(db, key::CLEAN_STOP)? == 0 {
+        return Ok(true);
+    }
+    let checked: Option<i64> = schema::meta(db, key::CHECKED_AT)?;
+    let recently = |at: i64| (0..CHECK_INTERVAL.0).contains(&(now.0.saturating_sub(at)));
+    Ok(!checked.is_some_and(recently))
+}
+
+/// The database turned out to be damaged while it was in use: it is salvaged at the next start.
+pub(super) fn note_damage(dir: &Path) {
+    if let Err(error) = File::create(dir.join(DAMAGED)) {
+        tracing::error!(%error, "cannot note that the database is damaged");
+    }
+}
+
+fn connect(options: &Options, path: &Path) -> rusqlite::Result<Connection> {
+    match &options.vfs {
+        None => Connection::open(path),
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, OpenFlags::default(), vfs.as_str()),
+    }
 }
 
 fn stored_identity(db: &Connection) -> rusqlite::Result<Option<Identity>> {
@@ -145,8 +238,8 @@ fn check(db: &Connection, path: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// Renames the database and what belongs to it to names that are free, and returns its new path.
-fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
+/// Renames a database to a name that is free, `path` with when it was set aside, and returns that.
+fn set_aside(from: &Path, path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
     let stamp = jiff::Timestamp::from_nanosecond(now.0.into()).map_or_else(
         |_| now.0.to_string(),
         |t| t.strftime("%Y%m%dT%H%M%SZ").to_string(),
@@ -159,14 +252,25 @@ fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
         n += 1;
         aside = suffixed(&base, &format!("-{n}"));
     }
-    for part in ["-wal", "-shm", ""] {
-        let from = suffixed(path, part);
+    rename(from, &aside)?;
+    Ok(aside)
+}
+
+/// Renames a database and what belongs to it.
+fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
+    // A rollback journal is there if it was just being made, and must not be applied to another.
+    for part in ["-wal", "-shm", "-journal", ""] {
+        let from = suffixed(from, part);
         if from.exists() {
-            fs::rename(&from, suffixed(&aside, part))
-                .map_err(StoreError::file("set aside", &from))?;
+            fs::rename(&from, suffixed(to, part)).map_err(StoreError::file("set aside", &from))?;
         }
     }
-    Ok(aside)
+    // Before anything is committed under the old name.
+    if let Some(dir) = to.parent() {
+        let synced = File::open(dir).and_then(|dir| dir.sync_all());
+        synced.map_err(StoreError::file("sync", dir))?;
+    }
+    Ok(())
 }
 
 fn suffixed(path: &Path, suffix: &str) -> PathBuf {

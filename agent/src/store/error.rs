@@ -152,6 +152,14 @@ impl StoreError {
         }
     }
 
+    /// Whether an error says that the database is damaged.
+    pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+        matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        )
+    }
+
     /// For `map_err` on reads.
     pub(super) fn reading(what: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
         move |source| Self::Read { what, source }

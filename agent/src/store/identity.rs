@@ -50,11 +50,13 @@ impl Identity {
                 file.sync_all()
             })
             .and_then(|()| fs::rename(&draft, &path))
+            // The name has to survive the loss of power as well.
+            .and_then(|()| File::open(dir)?.sync_all())
             .map_err(StoreError::file("write", &path))
     }
 
     /// The copy in `dir`; a damaged one counts as none.
-    fn read(dir: &Path) -> Result<Option<Self>, StoreError> {
+    pub(super) fn read(dir: &Path) -> Result<Option<Self>, StoreError> {
         let path = dir.join(FILE);
         let text = match fs::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),

@@ -19,6 +19,8 @@
 //! eyot.headroom           room held back for when the disk is full
 //! eyot.identity           copy of agent uuid and store epoch, for when the database is lost
 //! eyot.db.corrupt-<time>  a database that could not be used, set aside
+//! eyot.db.salvage         the same while it is being read
+//! eyot.db.damaged         says that it is to be, since damage was found while it was in use
 //! ```
 
 mod batch;
@@ -39,6 +41,7 @@ mod offline;
 mod outbox;
 mod pace;
 mod retention;
+mod salvage;
 mod schema;
 mod tallies;
 #[cfg(test)]
@@ -65,6 +68,7 @@ pub use message::{
 };
 pub use offline::{Leave, LetterCounts, Reader, is_in_use, leave};
 pub use pace::Pace;
+pub use salvage::Salvage;
 pub use tallies::Tallies;
 
 /// CRC-32C of every stored blob, checked when it is read.
@@ -104,6 +108,8 @@ pub struct Options {
     pub pace: Pace,
     /// Sleep this long in every commit: a slow disk, for tests of back-pressure. `None` otherwise.
     pub slow_commit: Option<Duration>,
+    /// SQLite's file system, by the name it is registered under: one with faults, for tests. `None` otherwise.
+    pub vfs: Option<String>,
 }
 
 /// An open store.
@@ -118,23 +124,25 @@ pub struct Store {
     pub books: HashMap<String, SourceState>,
     /// Every device ever opened.
     pub devices: Vec<KnownDevice>,
-    /// Where an unusable database was set aside to, if one was: this one started empty.
+    /// Where an unusable database was set aside to, if one was.
     pub set_aside: Option<PathBuf>,
+    /// What this one has of it: the rest is lost.
+    pub salvage: Option<Salvage>,
     /// Whether the last run ended without [`StoreThread::shutdown`].
     pub unclean_stop: bool,
 }
 
 impl Store {
     /// Opens the store in `options.dir` and starts its thread. Blocks on the disk: not for a tokio
-    /// worker. A database that cannot be used is set aside and replaced by an empty one with the
-    /// next store epoch.
+    /// worker. A database that cannot be used is set aside and replaced by one with the next store
+    /// epoch and what can be read of it.
     ///
     /// # Errors
     /// If the folder cannot be used, another agent holds it, or the schema is newer than this
     /// version of eyot.
     pub fn open(options: Options) -> Result<Self, StoreError> {
         let lock = boot::lock(&options.dir)?;
-        let (mut loaded, set_aside) = match boot::load(&options) {
+        let (mut loaded, left) = match boot::load(&options) {
             Err(StoreError::Open { source, .. })
                 if headroom::is_disk_full(&source) && headroom::give_at_start(&options.dir) =>
             {
@@ -142,6 +150,7 @@ impl Store {
             }
             loaded => loaded?,
         };
+        let (set_aside, salvage) = left.map(|left| (left.path, left.salvage)).unzip();
         let (identity, clean_stop) = (loaded.identity, loaded.clean_stop);
         let books = loaded.ledger.stored();
         let devices = std::mem::take(&mut loaded.devices);
@@ -153,6 +162,7 @@ impl Store {
             books,
             devices,
             set_aside,
+            salvage,
             unclean_stop: !clean_stop,
         })
     }

@@ -248,6 +248,34 @@ impl Outbox {
         }
     }
 
+    /// So many records of a lane, counted as evicted by now, were lost with a damaged database: that is told as well.
+    pub(super) fn write_off(
+        &mut self,
+        db: &Connection,
+        lost: &[(Lane, u64)],
+    ) -> rusqlite::Result<()> {
+        let stored = self.clone();
+        let tx = db.unchecked_transaction()?;
+        for &(lane, n) in lost {
+            let book = &mut self.lanes[lane as usize];
+            let n = n.min(book.evicted);
+            (book.evicted, book.buffered) = (book.evicted - n, book.buffered + n);
+            let gone = Gone {
+                lane,
+                device: 0,
+                number: 0,
+                oldest: self.now,
+                bytes: 0,
+            };
+            for _ in 0..n {
+                self.account(&gone, Removal::Evicted(Reason::Corrupt));
+            }
+        }
+        self.settle(&tx)?;
+        self.save(&tx, &stored)?;
+        tx.commit()
+    }
+
     /// Up to `limit` intact rows of `lane` with a position above `after`, oldest first, which may be sent
     /// now: what they say must stay as it is.
     pub(super) fn lend(

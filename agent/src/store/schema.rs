@@ -136,6 +136,8 @@ pub(super) mod key {
     pub(in crate::store) const AGENT: &str = "agent";
     pub(in crate::store) const STORE_EPOCH: &str = "store_epoch";
     pub(in crate::store) const CLEAN_STOP: &str = "clean_stop";
+    /// When every page was looked at last, in ns since the epoch.
+    pub(in crate::store) const CHECKED_AT: &str = "checked_at";
     pub(in crate::store) const DEAD_LETTERS_EVICTED: &str = "dead_letters_evicted";
     pub(in crate::store) const DEAD_LETTERS_DROPPED: &str = "dead_letters_dropped";
     pub(in crate::store) const DEAD_LETTERS_REPLAYED: &str = "dead_letters_replayed";
@@ -175,10 +177,23 @@ pub(super) fn swap_subscriptions(
     Ok(before)
 }
 
-/// Moves the write-ahead log into the database as far as readers allow, which syncs both: from here on the
-/// loss of power takes nothing that was committed before.
+/// Moves the write-ahead log into the database, which syncs both: from here on the loss of power takes nothing
+/// that was committed before.
+///
+/// # Errors
+/// Also if a reader holds back a part of the log, of which SQLite itself makes no error. Another time, then.
 pub(super) fn sync(db: &Connection) -> rusqlite::Result<()> {
-    db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+    let (busy, pages, moved): (i64, i64, i64) =
+        db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    if busy == 0 && moved == pages {
+        return Ok(());
+    }
+    Err(rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+        Some("a reader holds back a part of the write-ahead log".to_owned()),
+    ))
 }
 
 /// The database's schema version; 0 when it is new.

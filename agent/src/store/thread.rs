@@ -16,7 +16,9 @@ use super::headroom::Headroom;
 use super::message::{Intake, Service};
 use super::outbox::{self, Outbox, Removal};
 use super::schema::{self, key};
-use super::{DeviceRow, Options, Stats, StoreError, dead_letters, gaps, headroom, loss};
+use super::{
+    DeviceRow, Options, Stats, StoreError, boot, dead_letters, gaps, headroom, loss,
+};
 
 /// Books that change without any commit are saved this often, or as often as the options say if that is longer.
 const BOOKS_INTERVAL: Duration = Duration::from_secs(1);
@@ -53,6 +55,8 @@ pub(super) struct Worker {
     clean_stop: bool,
     /// No request can come any more, and none is left.
     drained: bool,
+    /// The database turned out to be damaged.
+    damaged: bool,
     /// When the books are saved though nobody commits. `None` before the first transaction: until
     /// then the live books may not be restored yet.
     books_due: Option<Instant>,
@@ -71,6 +75,7 @@ impl Worker {
             ledger: loaded.ledger,
             clean_stop: loaded.clean_stop,
             drained: false,
+            damaged: false,
             books_due: None,
             books_saved: None,
         }
@@ -238,7 +243,13 @@ impl Worker {
     }
 
     /// Publishes whether commits fail, and logs it when that changes.
-    fn report(&self, failure: Option<&rusqlite::Error>) {
+    fn report(&mut self, failure: Option<&rusqlite::Error>) {
+        if let Some(error) = failure {
+            self.look_for_damage(error);
+        }
+        if self.damaged {
+            return;
+        }
         let degraded = self.ports.degraded.borrow().is_some();
         match failure {
             Some(error) if !degraded => {
@@ -251,6 +262,21 @@ impl Worker {
             }
             _ => {}
         }
+    }
+
+    /// If an error says that the database is damaged, it is salvaged at the next start; until then the store goes on
+    /// as far as it can, and the journal keeps what it cannot.
+    fn look_for_damage(&mut self, error: &rusqlite::Error) {
+        if self.damaged || !StoreError::is_damage(error) {
+            return;
+        }
+        self.damaged = true;
+        let dir = &self.options.dir;
+        tracing::error!(%error, dir = %dir.display(), "the database is damaged: restart the agent to have it salvaged");
+        boot::note_damage(dir);
+        self.ports.degraded.send_replace(Some(format!(
+            "the database is damaged ({error}): restart the agent to have it salvaged"
+        )));
     }
 
     /// Writes the batch and, when they are due, the sources' books; or nothing.
@@ -329,6 +355,9 @@ impl Worker {
                         removals.given_up.extend(corrupt);
                         fetched.intact
                     });
+                if let Err(error) = &fetched {
+                    self.look_for_damage(error);
+                }
                 let _ = reply.send(fetched.map_err(StoreError::reading("outbox")));
             }
             Service::Delivered(rows) => removals.delivered.extend(rows),
@@ -344,6 +373,9 @@ impl Worker {
             }
             Service::Sync(reply) => {
                 let synced = schema::sync(&self.db);
+                if let Err(error) = &synced {
+                    self.look_for_damage(error);
+                }
                 let _ = reply.send(synced.map_err(StoreError::reading("write-ahead log")));
             }
             Service::Subscriptions {

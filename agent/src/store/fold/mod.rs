@@ -428,6 +428,13 @@ impl From<Unfolded> for OutRow {
     }
 }
 
+/// Device and number of each record of a stored block; `None` if it is damaged.
+pub(super) fn numbers(first: i64, body: &[u8], crc: u32) -> Option<Vec<(i64, u64)>> {
+    let block = (checksum(first, body) == crc).then(|| Block::unpack(body))??;
+    let entries = block.entries.iter();
+    Some(entries.map(|entry| (entry.device, entry.number)).collect())
+}
+
 /// The block that a condition on one position picks.
 pub(super) fn stored(
     db: &Connection,

@@ -59,7 +59,8 @@ async fn invariant_7_a_corrupt_database_is_set_aside_and_the_agent_boots() {
         }
         fs::write(path, bytes).unwrap();
     }
-    let ways: [(&str, Damage); 5] = [
+    let ways: [(&str, Damage); 6] = [
+        ("schema version", |path| overwrite(path, 60, 600)),
         ("header", |path| overwrite(path, 0, 512)),
         ("all of it", |path| fs::write(path, [0xA5; 10_000]).unwrap()),
         ("pages, found after an unclean stop", |path| {
@@ -89,10 +90,10 @@ async fn invariant_7_a_corrupt_database_is_set_aside_and_the_agent_boots() {
         assert_eq!(store.identity.agent, identity.agent, "{name}");
         assert_eq!(store.identity.store_epoch, 2, "{name}");
         let device = store.handle.open_device("pump", "pumps").await.unwrap();
-        assert_eq!(device.last_effect, 0);
+        let next = device.last_effect + 1;
         store
             .handle
-            .commit(summaries(device.id, [1]))
+            .commit(summaries(device.id, [next]))
             .await
             .unwrap();
         store.thread.shutdown().await.unwrap();

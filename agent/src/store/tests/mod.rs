@@ -8,7 +8,9 @@ mod invariant_2;
 mod letters;
 mod losses;
 mod offline;
+mod power;
 mod retention;
+mod salvage;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -87,6 +89,7 @@ fn options(dir: &Path) -> Options {
         books_interval: Duration::ZERO,
         pace: Pace::default(),
         slow_commit: None,
+        vfs: None,
     }
 }
 

@@ -125,6 +125,14 @@ impl FaultDisk {
         self.state().names.keys().cloned().collect()
     }
 
+    /// What a process finds in a file now.
+    #[must_use]
+    pub fn contents(&self, name: &str) -> Option<Vec<u8>> {
+        let state = self.state();
+        let inode = *state.names.get(name)?;
+        Some(state.inodes[inode].contents().to_vec())
+    }
+
     /// Changes a file, or a new one, by other means than those of the file system.
     pub fn damage(&self, name: &str, with: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
@@ -302,12 +310,18 @@ impl FaultFile {
     }
 }
 
-impl DiskFile for FaultFile {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+impl FaultFile {
+    /// Writes all of it at `offset`, for files that are not only appended to.
+    ///
+    /// # Errors
+    /// Any part of it may have been written then.
+    pub fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.state()?;
         let lives = state.operation()?;
-        let room = usize::try_from(state.capacity.saturating_sub(state.used()));
-        let room = room.unwrap_or(usize::MAX);
+        let free = state.capacity.saturating_sub(state.used());
+        // What overwrites takes no room.
+        let overwrites = state.inodes[self.inode].len().saturating_sub(offset);
+        let room = usize::try_from(free.saturating_add(overwrites)).unwrap_or(usize::MAX);
         let fails = state.failing_writes;
         let fails = state.random.chance(fails);
         let part = state.random.below(bytes.len() + 1);
@@ -320,8 +334,16 @@ impl DiskFile for FaultFile {
         } else {
             (bytes, Ok(()))
         };
-        state.inodes[self.inode].append(bytes);
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        state.inodes[self.inode].write(bytes, offset);
         result
+    }
+}
+
+impl DiskFile for FaultFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let end = self.length()?;
+        self.write_at(bytes, end)
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

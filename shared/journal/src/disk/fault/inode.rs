@@ -29,13 +29,17 @@ impl Inode {
         self.live.len() as u64
     }
 
-    pub(super) fn append(&mut self, bytes: &[u8]) {
-        let offset = self.live.len();
-        self.live.extend_from_slice(bytes);
-        self.push(Change::Write {
+    pub(super) fn contents(&self) -> &[u8] {
+        &self.live
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8], offset: usize) {
+        let change = Change::Write {
             offset,
             bytes: bytes.to_vec(),
-        });
+        };
+        change.apply(&mut self.live);
+        self.push(change);
     }
 
     pub(super) fn truncate(&mut self, length: u64) {
