@@ -19,10 +19,12 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "clock", "config", "direct", "discover", "error", "mqtt", "ops", "record", "sim",
+            "app", "clock", "collect", "config", "direct", "discover", "error", "mqtt", "ops",
+            "record", "sim",
         ],
     ),
     ("clock", &[]),
+    ("collect", &["clock", "config", "error", "mqtt"]),
     ("config", &[]),
     (
         "direct",
