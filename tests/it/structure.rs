@@ -24,10 +24,12 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "clock", "config", "direct", "discover", "error", "mqtt", "ops", "sim",
+            "app", "clock", "collect", "config", "direct", "discover", "error", "mqtt", "ops",
+            "record", "sim",
         ],
     ),
     ("clock", &[]),
+    ("collect", &["clock", "config", "error", "mqtt"]),
     ("config", &[]),
     (
         "direct",

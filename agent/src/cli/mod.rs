@@ -1,8 +1,10 @@
 //! The commands of `eyot`. Only here is anything printed.
 
 pub mod check;
+pub mod collect;
 pub mod decode;
 pub mod discover;
+mod login;
 mod publisher;
 pub mod replay;
 pub mod run;
@@ -51,6 +53,8 @@ enum Command {
     Decode(Box<decode::DecodeArgs>),
     /// Listen to a broker and propose a configuration
     Discover(Box<discover::DiscoverArgs>),
+    // Described where its arguments are, at length.
+    Collect(Box<collect::CollectArgs>),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Simulate a fleet of pumps
@@ -72,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Check { file } => return check::run(&file),
         Command::Decode(args) => return decode::run(&args),
         Command::Discover(args) => discover::run(&args),
+        Command::Collect(args) => collect::run(&args),
         Command::Schema => report_schema(),
         Command::Sim(args) => {
             publishing(async |stop| sim::run(&args, BrokerPublisher::connect, &stop).await)
