@@ -120,6 +120,16 @@ impl Inject for AgentLane {
                 sleep(fault.lasts()).await;
                 disk.free()
             }
+            Kind::DiskFullKill => {
+                let disk = self.disk.as_ref().context("there is no such disk")?;
+                block_in_place(|| disk.fill())?;
+                sleep(fault.lasts() / 2).await;
+                self.agent.kill();
+                self.agent.launch()?;
+                sleep(fault.lasts() / 2).await;
+                disk.free()?;
+                block_in_place(|| self.agent.ready())
+            }
             Kind::CorruptDatabase => {
                 let left = watch.frontier().unwrap_or(0);
                 block_in_place(|| self.agent.stop())?;

@@ -126,7 +126,9 @@ fn disk(folder: &Path, outcome: &mut Outcome) -> Option<Disk> {
         Ok(disk) => Some(disk),
         Err(error) => {
             let why = format!("no file system can be mounted here: {error}");
-            outcome.skipped.insert(Kind::DiskFull.name(), why);
+            for kind in [Kind::DiskFull, Kind::DiskFullKill] {
+                outcome.skipped.insert(kind.name(), why.clone());
+            }
             None
         }
     }
@@ -136,7 +138,7 @@ fn kinds(args: &ChaosArgs, disk: bool) -> Vec<Kind> {
     // A run with a damaged database can be judged less strictly, so most runs go without.
     let damaged = args.seed.is_multiple_of(4);
     let all = Kind::value_variants().iter().copied();
-    all.filter(|kind| disk || *kind != Kind::DiskFull)
+    all.filter(|kind| disk || !matches!(kind, Kind::DiskFull | Kind::DiskFullKill))
         .filter(|kind| match &args.only[..] {
             [] => damaged || *kind != Kind::CorruptDatabase,
             only => only.contains(kind),

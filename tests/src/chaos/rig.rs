@@ -15,8 +15,8 @@ use crate::mosquitto::Mosquitto;
 /// How long anything may take to start or to stop.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Size of the disk that can be filled.
-const DISK: &str = "64m";
+/// Size of the disk that can be filled, in bytes.
+const DISK: usize = 64 << 20;
 
 /// A broker that keeps what it has acknowledged over a stop, and never gives anything up.
 pub(super) fn broker(folder: &Path) -> anyhow::Result<Mosquitto> {
@@ -158,6 +158,11 @@ listen = "{page}"
     /// Starts it and waits until it is at work, whether or not it has anybody to talk to.
     pub(super) fn start(&mut self) -> anyhow::Result<()> {
         self.launch()?;
+        self.ready()
+    }
+
+    /// Waits until it is at work.
+    pub(super) fn ready(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let answers = child::get(&self.page, "/api/overview.json")
@@ -312,9 +317,14 @@ impl Disk {
     pub(super) fn fill(&self) -> anyhow::Result<()> {
         use std::io::Write;
         let mut file = fs::File::create(self.filling())?;
+        let mut written = 0;
         for block in [1 << 20, 4096, 1] {
             let block = vec![0_u8; block];
-            while file.write_all(&block).is_ok() {}
+            while file.write_all(&block).is_ok() {
+                written += block.len();
+                // Whatever this is, it is not the disk that was mounted here.
+                anyhow::ensure!(written <= DISK, "the disk does not get full");
+            }
         }
         Ok(())
     }

@@ -22,6 +22,8 @@ pub enum Kind {
     AgentPause,
     /// The folder's disk is full for a while.
     DiskFull,
+    /// The same, and the agent is killed and started meanwhile.
+    DiskFullKill,
     /// Random bytes over the database while the agent is stopped.
     CorruptDatabase,
     /// The plant's broker is stopped, and started again later.
@@ -142,6 +144,7 @@ impl Kind {
             | Self::AgentStop
             | Self::AgentPause
             | Self::DiskFull
+            | Self::DiskFullKill
             | Self::CorruptDatabase => Lane::Agent,
             Self::IngestRestart
             | Self::IngestPause
@@ -173,7 +176,9 @@ impl Kind {
             | Self::ClockBehind
             | Self::Duplicates => None,
             Self::AgentStop => Some((1, 1_000)),
-            Self::DiskFull | Self::IngestSlow | Self::UpstreamSlow => Some((1_000, 4_000)),
+            Self::DiskFull | Self::DiskFullKill | Self::IngestSlow | Self::UpstreamSlow => {
+                Some((1_000, 4_000))
+            }
             _ => Some((200, 3_000)),
         }
     }
