@@ -8,6 +8,7 @@ pub mod app;
 pub mod books;
 pub mod cli;
 pub mod clock;
+pub mod collect;
 pub mod config;
 pub mod direct;
 pub mod discover;

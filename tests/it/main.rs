@@ -10,6 +10,7 @@
 )]
 
 mod accuracy;
+mod collect;
 mod config;
 mod dead_letters;
 mod decoding;

@@ -24,11 +24,12 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "books", "clock", "config", "direct", "discover", "error", "mqtt", "ops",
+            "app", "books", "clock", "collect", "config", "direct", "discover", "error", "mqtt", "ops",
             "record", "sim", "store",
         ],
     ),
     ("clock", &[]),
+    ("collect", &["clock", "config", "error", "mqtt"]),
     ("config", &[]),
     (
         "direct",

@@ -26,6 +26,11 @@ pub fn eyot() -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
+/// Sends a process a signal by its name, like `-STOP`.
+pub fn signal(pid: u32, name: &str) {
+    let _ = Command::new("kill").args([name, &pid.to_string()]).status();
+}
+
 /// A running child, killed when dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -60,8 +65,7 @@ impl Process {
 
     /// Sends a signal by its name, like `-STOP`.
     pub fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        let _ = Command::new("kill").args([signal, &pid]).status();
+        self::signal(self.child.id(), signal);
     }
 
     /// Waits for its end.

@@ -1,16 +1,18 @@
-//! The shore: subscribes to what an agent sends up and keeps it, each record once.
+//! The shore: what `eyot collect` is made of, with everything in memory and open to look at.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use eyot::clock;
+use eyot::collect::{Arrived, CollectError, Listen, Memory, Outcome, Progress, Sink, listen};
 use eyot::config::{Broker, MqttVersion};
 use eyot::error::chain;
-use eyot::mqtt::{self, Event, MqttError, QoS};
 use eyot_pipeline::Timestamp;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// A record as it arrived.
 #[derive(Debug, Clone)]
@@ -26,13 +28,16 @@ pub struct Received {
 /// What has arrived.
 #[derive(Debug, Default)]
 pub struct Collected {
-    ids: HashSet<String>,
     /// Each record once, in the order of arrival.
     pub records: Vec<Received>,
     /// Records that came again.
     pub repeated: u64,
     /// What was no record.
     pub rubbish: Vec<String>,
+    /// The latest status of every agent, by its name, as JSON.
+    pub status: HashMap<String, String>,
+    /// Numbers missing between the first and the last of each device.
+    pub missing: u64,
 }
 
 impl Collected {
@@ -42,29 +47,35 @@ impl Collected {
             .iter()
             .filter(move |received| received.record["schema"] == schema)
     }
+}
 
-    fn take(&mut self, topic: &[u8], payload: &[u8]) {
-        let topic = String::from_utf8_lossy(topic).into_owned();
-        if topic.ends_with("/status") {
-            // The agent's heartbeat, which has no identity.
-            return;
+/// Knows what is new, and puts it where it is looked at.
+struct Shown {
+    memory: Memory,
+    collected: Arc<Mutex<Collected>>,
+}
+
+impl Sink for Shown {
+    fn commit(&mut self, burst: &[Arrived]) -> Result<Outcome, CollectError> {
+        let outcome = self.memory.commit(burst)?;
+        let mut collected = lock(&self.collected);
+        for (message, record) in self.memory.records.drain(..) {
+            collected.records.push(Received {
+                topic: String::from_utf8_lossy(&message.topic).into_owned(),
+                at: message.at,
+                // It was JSON a moment ago.
+                record: serde_json::from_str(&record.body).unwrap_or_default(),
+            });
         }
-        let record: Value = match serde_json::from_slice(payload) {
-            Ok(record) => record,
-            Err(error) => return self.rubbish.push(format!("{topic}: {error}")),
-        };
-        let Some(id) = record["id"].as_str() else {
-            return self.rubbish.push(format!("{topic}: a record without id"));
-        };
-        if !self.ids.insert(id.to_owned()) {
-            self.repeated += 1;
-            return;
-        }
-        self.records.push(Received {
-            topic,
-            at: clock::now(),
-            record,
-        });
+        collected.rubbish.append(&mut self.memory.rubbish);
+        collected.repeated = self.memory.repeated;
+        collected.status.clone_from(&self.memory.status);
+        collected.missing = self.memory.missing()?;
+        Ok(outcome)
+    }
+
+    fn missing(&self) -> Result<u64, CollectError> {
+        self.memory.missing()
     }
 }
 
@@ -81,52 +92,39 @@ impl Drop for Collector {
 }
 
 impl Collector {
-    /// Subscribes to `filter` at a broker on loopback and returns once it is subscribed.
+    /// Subscribes to `filter` at a broker on loopback and returns once it is subscribed. What the filter begins with
+    /// is the topic prefix of the agents.
     ///
     /// # Errors
     /// When the broker cannot be reached within ten seconds.
     pub async fn start(port: u16, filter: &str) -> anyhow::Result<Self> {
-        let broker = local_broker(port, &format!("collector-{}", clock::now().0));
-        let mut options = mqtt::Options::subscriber(broker, 1_000);
-        options.clean = true;
-        let (client, mut events) = mqtt::connect(&options)?;
+        let from = Listen {
+            broker: local_broker(port, &format!("collector-{}", clock::now().0)),
+            clean: true,
+            filters: vec![filter.to_owned()],
+            idle: None,
+        };
         let collected = Arc::new(Mutex::new(Collected::default()));
-        let keep = Arc::clone(&collected);
-        let (subscribed, mut ready) = tokio::sync::watch::channel(false);
-        let filter = filter.to_owned();
+        let sink = Shown {
+            memory: Memory::new(filter.trim_end_matches(['/', '#', '+'])),
+            collected: Arc::clone(&collected),
+        };
+        let (progress, mut ready) = watch::channel(Progress::default());
         let task = tokio::spawn(async move {
-            loop {
-                match events.poll().await {
-                    Ok(Event::Publish(publish)) => {
-                        lock(&keep).take(&publish.topic, &publish.payload);
-                    }
-                    Ok(Event::Connected(_)) => {
-                        let (client, filter, subscribed) =
-                            (client.clone(), filter.clone(), subscribed.clone());
-                        tokio::spawn(async move {
-                            if let Ok(ack) = client.subscribe(&[(filter, QoS::AtLeastOnce)]).await
-                                && ack.await.is_ok()
-                            {
-                                subscribed.send_replace(true);
-                            }
-                        });
-                    }
-                    Err(MqttError::Closed) => return,
-                    Err(error) => {
-                        tracing::debug!(error = chain(&error), "collector is not connected");
-                        tokio::time::sleep(Duration::from_millis(200)).await;
-                    }
-                }
+            if let Err(error) = listen(from, sink, progress, &CancellationToken::new()).await {
+                tracing::warn!(error = chain(&error), "collector has ended");
             }
         });
-        let wait = ready.wait_for(|ready| *ready);
+        let collector = Self { collected, task };
+        let wait = ready.wait_for(|progress| progress.subscribed);
         anyhow::ensure!(
-            tokio::time::timeout(Duration::from_secs(10), wait)
-                .await
-                .is_ok(),
+            matches!(
+                tokio::time::timeout(Duration::from_secs(10), wait).await,
+                Ok(Ok(_))
+            ),
             "the collector could not subscribe at port {port}"
         );
-        Ok(Self { collected, task })
+        Ok(collector)
     }
 
     /// Looks at what has arrived.

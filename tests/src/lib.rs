@@ -6,11 +6,12 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "the demo and the benchmark speak to a terminal"
+    reason = "the demo, the benchmark and chaos speak to a terminal"
 )]
 
 pub mod bench;
 pub mod broker;
+pub mod chaos;
 pub mod child;
 pub mod collector;
 pub mod demo;

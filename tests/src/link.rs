@@ -2,12 +2,17 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+
+/// So many bytes, and then a pause, make a slow link.
+const SLOW_BYTES: usize = 512;
+const SLOW_PAUSE: Duration = Duration::from_millis(32);
 
 /// What a [`Link`] does with what is sent over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +21,8 @@ pub enum LinkState {
     Open,
     /// What the agent sends goes through; the broker's answers wait.
     Deaf,
+    /// Everything goes through at 16 KiB a second in each direction.
+    Slow,
     /// Connections are torn down, and new ones are refused.
     Cut,
 }
@@ -70,32 +77,39 @@ async fn relay(agent: TcpStream, target: u16, mut state: watch::Receiver<LinkSta
     let Ok(broker) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await else {
         return;
     };
-    let (mut agent_says, to_agent) = agent.into_split();
-    let (broker_says, mut to_broker) = broker.into_split();
-    let answers = answer(broker_says, to_agent, state.clone());
+    let (agent_says, to_agent) = agent.into_split();
+    let (broker_says, to_broker) = broker.into_split();
+    let questions = carry(agent_says, to_broker, state.clone(), |_| false);
+    let answers = carry(broker_says, to_agent, state.clone(), |state| {
+        state == LinkState::Deaf
+    });
     // Whichever ends first takes the others with it, as a broken connection does.
     tokio::select! {
-        _ = copy(&mut agent_says, &mut to_broker) => {}
+        _ = questions => {}
         _ = answers => {}
         _ = state.wait_for(|state| *state == LinkState::Cut) => {}
     }
 }
 
-async fn answer(
+/// One direction; it stands still while `waits`.
+async fn carry(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut state: watch::Receiver<LinkState>,
+    waits: fn(LinkState) -> bool,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 << 10];
     loop {
-        let n = from.read(&mut buffer).await?;
-        let opened = state
-            .wait_for(|state| *state == LinkState::Open)
-            .await
-            .is_ok();
-        if n == 0 || !opened {
+        let slow = *state.borrow() == LinkState::Slow;
+        let most = if slow { SLOW_BYTES } else { buffer.len() };
+        let n = from.read(&mut buffer[..most]).await?;
+        let goes_on = state.wait_for(|state| !waits(*state)).await.is_ok();
+        if n == 0 || !goes_on {
             return Ok(());
         }
         to.write_all(&buffer[..n]).await?;
+        if slow {
+            tokio::time::sleep(SLOW_PAUSE).await;
+        }
     }
 }

@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 use eyot::config::Config;
 use eyot::error::chain;
 use eyot::sim::FleetConfig;
-use eyot_lab::{bench, demo, evaluate, features, skab};
+use eyot_lab::{bench, chaos, demo, evaluate, features, skab};
 use eyot_pipeline::{Span, Timestamp};
 
 /// What the demo, the benchmarks and the training of the demo's model need around an agent.
@@ -28,6 +28,8 @@ struct Arguments {
 enum Command {
     /// Run an agent on simulated pumps with faults
     Demo(demo::DemoArgs),
+    /// Do to an agent and its surroundings all that can go wrong, and compare what arrives with what was sent
+    Chaos(chaos::ChaosArgs),
     /// Measure the agent against a bare subscriber
     Bench(bench::BenchArgs),
     /// Count messages and do nothing else: what the benchmark measures against
@@ -100,6 +102,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(args) => runtime(demo::run(&args)),
+        Command::Chaos(args) => threads(chaos::run(&args)),
         Command::Bench(args) => runtime(bench::run(&args)),
         Command::Skab(args) => runtime(skab::run(&args)),
         Command::Bare { port, qos } => runtime(bench::bare(port, qos)),
@@ -143,6 +146,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// With threads, where some work waits for processes.
+fn threads(task: impl Future<Output = anyhow::Result<bool>>) -> anyhow::Result<bool> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(task)
 }
 
 fn runtime(task: impl Future<Output = anyhow::Result<bool>>) -> anyhow::Result<bool> {

@@ -9,6 +9,7 @@ use anyhow::Context;
 use tempfile::TempDir;
 
 use crate::broker::free_port;
+use crate::child::signal;
 
 /// A mosquitto process on loopback, killed when dropped.
 #[derive(Debug)]
@@ -48,6 +49,40 @@ impl Mosquitto {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Stops it in order: what it keeps, it has written. Killed if that takes longer than `limit`.
+    ///
+    /// # Errors
+    /// When it does.
+    pub fn stop(&mut self, limit: Duration) -> anyhow::Result<()> {
+        let Some(pid) = self.pid() else { return Ok(()) };
+        signal(pid, "-TERM");
+        let deadline = Instant::now() + limit;
+        while let Some(child) = &mut self.child {
+            if child.try_wait()?.is_some() {
+                self.child = None;
+            } else if Instant::now() > deadline {
+                self.kill();
+                anyhow::bail!("mosquitto was still running after {limit:?}");
+            } else {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends it a signal by its name, like `-STOP`.
+    pub fn signal(&self, name: &str) {
+        if let Some(pid) = self.pid() {
+            signal(pid, name);
+        }
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_some_and(|child| !matches!(child.try_wait(), Ok(None)))
     }
 
     /// Starts it again on the same port.

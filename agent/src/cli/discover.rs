@@ -2,15 +2,15 @@
 #![expect(clippy::print_stdout, reason = "this is a command's output")]
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use tokio::time::{Instant, timeout_at};
 
-use super::decode::live::visitor;
+use super::login::Login;
 use crate::clock;
-use crate::config::{Broker, BrokerUrl, Credentials, Tls};
+use crate::config::Broker;
 use crate::discover::{Keys, Observed, offers, propose};
 use crate::mqtt::{self, Event, QoS};
 
@@ -37,15 +37,8 @@ pub struct DiscoverArgs {
     /// Topics to listen to
     #[arg(long, value_name = "FILTER", default_value = "#")]
     topic: String,
-    /// User name
-    #[arg(long, value_name = "NAME")]
-    username: Option<String>,
-    /// File that holds the password
-    #[arg(long, value_name = "FILE", requires = "username")]
-    password_file: Option<PathBuf>,
-    /// PEM file of the authorities to trust, for mqtts
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    login: Login,
 }
 
 /// Listens and prints.
@@ -53,7 +46,7 @@ pub struct DiscoverArgs {
 /// # Errors
 /// When the broker cannot be listened to, or nothing comes that could be understood.
 pub fn run(args: &DiscoverArgs) -> anyhow::Result<()> {
-    let broker = broker(args)?;
+    let broker = args.login.broker(&args.broker)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -78,45 +71,13 @@ pub fn run(args: &DiscoverArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn broker(args: &DiscoverArgs) -> anyhow::Result<Broker> {
-    let url: BrokerUrl = args.broker.parse()?;
-    let read = |path: &Path| {
-        std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
-    };
-    let tls = match (url.tls, &args.ca_file) {
-        (true, Some(file)) => Some(Tls {
-            ca: read(file)?,
-            client: None,
-        }),
-        (true, None) => bail!("mqtts needs --ca-file: the authorities to trust"),
-        (false, _) => None,
-    };
-    let credentials = match &args.username {
-        Some(username) => {
-            let password = args.password_file.as_deref().map(read).transpose()?;
-            let password = String::from_utf8(password.unwrap_or_default())
-                .context("the password is not UTF-8")?;
-            Some(Credentials {
-                username: username.clone(),
-                password: password.trim_end_matches(['\r', '\n']).to_owned(),
-            })
-        }
-        None => None,
-    };
-    Ok(Broker {
-        credentials,
-        tls,
-        ..visitor(url)
-    })
-}
-
 fn keys(args: &DiscoverArgs) -> Keys {
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     Keys {
         url: args.broker.clone(),
-        username: args.username.clone(),
-        password_file: path(&args.password_file),
-        ca_file: path(&args.ca_file),
+        username: args.login.username.clone(),
+        password_file: path(&args.login.password_file),
+        ca_file: path(&args.login.ca_file),
     }
 }
 

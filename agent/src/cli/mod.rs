@@ -1,9 +1,11 @@
 //! The commands of `eyot`. Only here is anything printed.
 
 pub mod check;
+pub mod collect;
 pub mod decode;
 pub mod discover;
 pub mod dlq;
+mod login;
 mod publisher;
 pub mod replay;
 pub mod run;
@@ -58,6 +60,8 @@ enum Command {
     Decode(Box<decode::DecodeArgs>),
     /// Listen to a broker and propose a configuration
     Discover(Box<discover::DiscoverArgs>),
+    // Described where its arguments are, at length.
+    Collect(Box<collect::CollectArgs>),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Simulate a fleet of pumps
@@ -91,6 +95,7 @@ pub fn main() -> ExitCode {
         }
         Command::Decode(args) => return decode::run(&args),
         Command::Discover(args) => discover::run(&args),
+        Command::Collect(args) => collect::run(&args),
         Command::Schema => report_schema(),
         Command::Sim(args) => {
             publishing(async |stop| sim::run(&args, BrokerPublisher::connect, &stop).await)
