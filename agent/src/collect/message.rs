@@ -220,6 +220,8 @@ struct Head {
     to: Option<Value>,
     reason: Option<Value>,
     records: Option<Value>,
+    unlisted: Option<Value>,
+    merges: Option<Value>,
 }
 
 fn record(payload: &[u8]) -> Content {
@@ -251,6 +253,7 @@ fn record(payload: &[u8]) -> Content {
         .unwrap_or(schema);
     let window = |key: &str| head.window.as_ref().and_then(|window| window.get(key));
     let time = head.time.as_ref();
+    let lost = lost(&head, kind, &id);
     Content::Record(Record {
         id,
         schema: schema.to_owned(),
@@ -263,38 +266,54 @@ fn record(payload: &[u8]) -> Content {
         start: instant(window("start").or(head.from.as_ref()).or(time)),
         end: instant(window("end").or(head.to.as_ref()).or(time)),
         body: text.to_owned(),
-        lost: if kind == "loss" {
-            lost(&head)
-        } else {
-            Vec::new()
-        },
+        lost,
     })
 }
 
-fn lost(head: &Head) -> Vec<Lost> {
-    let entries = head.records.as_ref().and_then(Value::as_array);
+/// What will not come, by this record: what a loss record announces, and what a merged record stands for.
+fn lost(head: &Head, kind: &str, id: &RecordId) -> Vec<Lost> {
+    let own = |which, reason: &str| Lost {
+        device: id.stream.device.clone(),
+        epoch: None,
+        which,
+        reason: reason.to_owned(),
+    };
+    if kind != "loss" {
+        let merges = head.merges.as_ref().and_then(which);
+        return merges
+            .map(|which| own(which, "merged"))
+            .into_iter()
+            .collect();
+    }
     let whole = head.reason.as_ref().and_then(Value::as_str);
-    entries
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            let number = |key: &str| entry.get(key).and_then(Value::as_u64);
-            let which = match (number("from"), number("to"), number("count")) {
-                (Some(from), Some(to), _) if from <= to && is_number(from) && is_number(to) => {
-                    Which::Range(from, to)
-                }
-                (_, _, Some(count)) if is_number(count) => Which::Count(count),
-                _ => return None,
-            };
-            let reason = entry.get("reason").and_then(Value::as_str).or(whole);
-            Some(Lost {
-                device: entry.get("device")?.as_str()?.to_owned(),
-                epoch: number("epoch").and_then(|epoch| epoch.try_into().ok()),
-                which,
-                reason: reason.unwrap_or("unknown").to_owned(),
-            })
+    let whole = whole.unwrap_or("unknown");
+    let entries = head.records.as_ref().and_then(Value::as_array);
+    let listed = entries.into_iter().flatten().filter_map(|entry| {
+        let reason = entry.get("reason").and_then(Value::as_str);
+        let epoch = entry.get("epoch").and_then(Value::as_u64);
+        Some(Lost {
+            device: entry.get("device")?.as_str()?.to_owned(),
+            epoch: epoch.and_then(|epoch| epoch.try_into().ok()),
+            which: which(entry)?,
+            reason: reason.unwrap_or(whole).to_owned(),
         })
-        .collect()
+    });
+    let unlisted = head.unlisted.as_ref().and_then(Value::as_u64);
+    let unlisted = unlisted.filter(|count| is_number(*count));
+    let unlisted = unlisted.map(|count| own(Which::Count(count), whole));
+    listed.chain(unlisted).collect()
+}
+
+/// `from` and `to`, or `count`.
+fn which(entry: &Value) -> Option<Which> {
+    let number = |key: &str| {
+        let number = entry.get(key).and_then(Value::as_u64);
+        number.filter(|number| is_number(*number))
+    };
+    match (number("from"), number("to")) {
+        (Some(from), Some(to)) => (from <= to).then_some(Which::Range(from, to)),
+        _ => number("count").map(Which::Count),
+    }
 }
 
 fn instant(value: Option<&Value>) -> Option<Timestamp> {

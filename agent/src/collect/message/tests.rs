@@ -87,7 +87,7 @@ fn a_loss_record_names_what_will_not_come() {
             {{"device":"pump-2","count":12,"reason":"age"}},
             {{"device":"pump-3","from":4,"to":4,"epoch":1}},
             {{"device":"pump-4","from":9,"to":3}}, {{"device":"pump-4","from":0,"to":3}}, {{"from":1,"to":1}}, 7
-        ]}}"#
+        ],"unlisted":5}}"#
     );
     let all = contents("eyot/gw/loss/summary", text);
     let [Content::Record(record)] = &all[..] else {
@@ -105,7 +105,18 @@ fn a_loss_record_names_what_will_not_come() {
             lost("pump-1", None, Which::Range(3, 9), "quota"),
             lost("pump-2", None, Which::Count(12), "age"),
             lost("pump-3", Some(1), Which::Range(4, 4), "quota"),
+            lost("outbox", None, Which::Count(5), "quota"),
         ]
+    );
+    // A merged record stands for others of its device.
+    let merged = summary(7).replace(r#""new":[1]"#, r#""merges":{"from":3,"to":7}"#);
+    let all = contents("eyot/gw/summary/hall/pump", merged);
+    let [Content::Record(record)] = &all[..] else {
+        panic!("{all:?}")
+    };
+    assert_eq!(
+        record.lost,
+        [lost("hall/pump", None, Which::Range(3, 7), "merged")]
     );
 }
 
