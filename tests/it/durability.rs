@@ -194,7 +194,12 @@ async fn invariant_1_readings_without_a_time_of_their_own_are_there_once_after_k
     let feeder = Feeder::to(plant.port);
     let stream = tokio::spawn(async move {
         let messages: Vec<_> = (0..READINGS)
-            .map(|n| ("plant/m-1/speed".to_owned(), format!("{:.3}", n as f64 / 10.0)))
+            .map(|n| {
+                (
+                    "plant/m-1/speed".to_owned(),
+                    format!("{:.3}", n as f64 / 10.0),
+                )
+            })
             .collect();
         for some in messages.chunks(50) {
             feeder.send(some).await;

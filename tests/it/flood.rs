@@ -176,6 +176,7 @@ impl Direct {
             clock: clock::now,
             books: Arc::new(ledger.clone()),
             books_interval: Duration::ZERO,
+            vfs: None,
             pace: store::Pace::default(),
             slow_commit: Some(COMMIT),
         })

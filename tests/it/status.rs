@@ -162,7 +162,7 @@ async fn what_nobody_knows_after_a_kill_is_a_gap_and_a_journaled_source_has_none
         if lost {
             assert_eq!(gaps["last"]["source"], "plant");
             let since = gaps["last"]["since"].as_str().unwrap();
-            assert!(since >= &*eyot::record::rfc3339(stored), "{gaps}");
+            assert!(since >= &*eyot::clock::rfc3339(stored), "{gaps}");
             assert!(
                 table(folder.path()).contains("\ngaps          1; the last of source plant, 20")
             );

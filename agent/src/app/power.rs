@@ -88,6 +88,7 @@ impl Append for Burst {
             settled: &[],
             unmapped: 0,
             letters: &[],
+            deliveries: &[],
         })
     }
 
@@ -182,6 +183,7 @@ impl World {
             books: Arc::new(ledger.clone()),
             books_interval: Duration::from_secs(10),
             slow_commit: None,
+            pace: store::Pace::default(),
             vfs: Some(vfs.name().to_owned()),
         });
         let mut store = match opened {
@@ -226,7 +228,7 @@ impl World {
         };
         let parts = &mut parts.insert((None, thread)).0;
         let known = std::mem::take(&mut store.devices);
-        let tails = match recover::read(&journal, ledger, known) {
+        let tails = match recover::read(&journal, ledger, known, &[]) {
             Ok(tails) => tails,
             Err(error) => {
                 assert!(self.disk.is_off(), "{error}");

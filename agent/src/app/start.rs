@@ -159,6 +159,8 @@ impl Builder {
             fleet.knows(std::mem::take(&mut store.devices));
             None
         };
+        // From here on the live books are what is to be stored.
+        store.handle.flush().await?;
         let around = Surroundings {
             fleet: Arc::clone(&fleet),
             fleet_actor: fleet_actor.clone(),

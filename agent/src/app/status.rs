@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::view::AgentView;
+use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::journal::JournalHandle;
 use crate::ops::{self, Equation, Metrics, Overview, Stage, View};
-use crate::record::rfc3339;
 use crate::uplink::Report;
 
 /// Kept by systemd while it has the time from a server; its folder is there whenever it tries to.

@@ -260,6 +260,8 @@ async fn losses_are_as_published() {
         headroom: 0,
         dead_letters: 1,
         books_interval: std::time::Duration::ZERO,
+        pace: store::Pace::default(),
+        vfs: None,
         channel: 1,
         clock: || at(100),
         books: Arc::new(Nothing),

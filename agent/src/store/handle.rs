@@ -12,8 +12,8 @@ use super::boot::Loaded;
 use super::message::{Intake, OpenDevice, Reply, Service};
 use super::thread::{Ports, Worker};
 use super::{
-    Checkpoint, Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Gap, Options, OutRow, Pace,
-    Stats, StoreError, Tallies,
+    Checkpoint, Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Gap, Options, OutRow,
+    Pace, Stats, StoreError, Tallies,
 };
 
 /// Sends requests to the store. When the last handle is dropped the store stops in order, as by

@@ -12,11 +12,10 @@ use eyot_pipeline::ledger::{Lane, LaneBook};
 use eyot_pipeline::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::outbox::Outbox;
 use super::schema::{self, MIGRATIONS, key};
 use super::{
     DeadLetterRow, Gaps, KnownDevice, SourceState, StoreError, books, checkpoints, dead_letters,
-    gaps,
+    gaps, outbox,
 };
 
 /// How long to wait for a commit of the agent.
@@ -118,8 +117,8 @@ impl Reader {
 
     /// The lanes' books, most urgent first.
     pub fn lanes(&self) -> Result<[(Lane, LaneBook); Lane::ALL.len()], StoreError> {
-        let outbox = Outbox::load(&self.db, u64::MAX).map_err(StoreError::reading("outbox"))?;
-        Ok(outbox.lanes())
+        let (books, _) = outbox::stored_lanes(&self.db).map_err(StoreError::reading("outbox"))?;
+        Ok(Lane::ALL.map(|lane| (lane, books[lane as usize])))
     }
 
     /// Times of which nobody knows what was lost.

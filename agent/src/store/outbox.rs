@@ -68,6 +68,49 @@ pub(super) const fn code(lane: Lane) -> i64 {
     }
 }
 
+/// The lanes' books and bytes as they are stored, most urgent first.
+pub(super) type Lanes = ([LaneBook; Lane::ALL.len()], [u64; Lane::ALL.len()]);
+
+/// The lanes of a database that nobody has loaded.
+pub(super) fn stored_lanes(db: &Connection) -> rusqlite::Result<Lanes> {
+    let (folded, folded_bytes) = Folded::load(db)?;
+    lanes(db, folded.rows, folded_bytes)
+}
+
+fn lanes(db: &Connection, folded_rows: u64, folded_bytes: u64) -> rusqlite::Result<Lanes> {
+    let mut books = [LaneBook::default(); Lane::ALL.len()];
+    let mut bytes = [0; Lane::ALL.len()];
+    for lane in Lane::ALL {
+        let book = &mut books[lane as usize];
+        let stored = db
+            .prepare("SELECT enqueued, delivered, evicted FROM lanes WHERE lane = ?1")?
+            .query_row([code(lane)], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        (book.enqueued, book.delivered, book.evicted) = stored.unwrap_or_default();
+        let bodies: u64;
+        (book.buffered, bodies) = db
+            .prepare("SELECT COUNT(*), TOTAL(LENGTH(body)) FROM outbox WHERE lane = ?1")?
+            .query_row([code(lane)], |row| {
+                Ok((row.get(0)?, row.get::<_, f64>(1)? as u64))
+            })?;
+        bytes[lane as usize] = bodies + book.buffered * ROW_BYTES;
+        if lane == fold::LANE {
+            book.buffered += folded_rows;
+            bytes[lane as usize] += folded_bytes;
+        }
+        if !book.balanced() {
+            tracing::error!(
+                lane = lane.name(),
+                ?book,
+                "books of the outbox do not balance"
+            );
+        }
+    }
+    Ok((books, bytes))
+}
+
 impl Outbox {
     pub(super) fn load(
         db: &Connection,
@@ -76,45 +119,16 @@ impl Outbox {
         now: Timestamp,
     ) -> rusqlite::Result<Self> {
         let (folded, folded_bytes) = Folded::load(db)?;
-        let folded_rows = folded.rows;
-        let mut outbox = Self {
+        let (lanes, bytes) = lanes(db, folded.rows, folded_bytes)?;
+        Ok(Self {
             folded,
-            lanes: [LaneBook::default(); Lane::ALL.len()],
-            bytes: [0; Lane::ALL.len()],
+            lanes,
+            bytes,
             quotas,
             squeezed: u64::MAX,
             losses,
             now,
-        };
-        for lane in Lane::ALL {
-            let book = &mut outbox.lanes[lane as usize];
-            let stored = db
-                .prepare("SELECT enqueued, delivered, evicted FROM lanes WHERE lane = ?1")?
-                .query_row([code(lane)], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-                })
-                .optional()?;
-            (book.enqueued, book.delivered, book.evicted) = stored.unwrap_or_default();
-            let bodies: u64;
-            (book.buffered, bodies) = db
-                .prepare("SELECT COUNT(*), TOTAL(LENGTH(body)) FROM outbox WHERE lane = ?1")?
-                .query_row([code(lane)], |row| {
-                    Ok((row.get(0)?, row.get::<_, f64>(1)? as u64))
-                })?;
-            outbox.bytes[lane as usize] = bodies + book.buffered * ROW_BYTES;
-            if lane == fold::LANE {
-                book.buffered += folded_rows;
-                outbox.bytes[lane as usize] += folded_bytes;
-            }
-            if !book.balanced() {
-                tracing::error!(
-                    lane = lane.name(),
-                    ?book,
-                    "books of the outbox do not balance"
-                );
-            }
-        }
-        Ok(outbox)
+        })
     }
 
     pub(super) fn lanes(&self) -> [(Lane, LaneBook); Lane::ALL.len()] {

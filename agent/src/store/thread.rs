@@ -16,9 +16,7 @@ use super::headroom::Headroom;
 use super::message::{Intake, Service};
 use super::outbox::{self, Outbox, Removal};
 use super::schema::{self, key};
-use super::{
-    DeviceRow, Options, Stats, StoreError, boot, dead_letters, gaps, headroom, loss,
-};
+use super::{DeviceRow, Options, Stats, StoreError, boot, dead_letters, gaps, headroom, loss};
 
 /// Books that change without any commit are saved this often, or as often as the options say if that is longer.
 const BOOKS_INTERVAL: Duration = Duration::from_secs(1);

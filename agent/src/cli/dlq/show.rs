@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::cli::text::{Hexdump, Plain, Start};
-use crate::record::rfc3339;
+use crate::clock::rfc3339;
 use crate::store::{DeadLetterRow, LetterCounts};
 
 /// Characters of a payload in a list.

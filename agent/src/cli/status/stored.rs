@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::app::gaps_view;
 use crate::books::Ledger;
+use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::ops::Equation;
-use crate::record::rfc3339;
 use crate::store::{Reader, StoreError};
 
 /// The same as a running agent shows, as far as the database has it.
@@ -14,8 +14,8 @@ pub(super) fn read(config: &Config) -> Result<Value, StoreError> {
     let store = Reader::open(&config.agent.data_dir)?;
     // All as if journaled, since whatever is in flight is so only until the next start says what became of it.
     let ledger = Ledger::new(config.sources.iter().map(|source| (&*source.name, true)));
-    ledger.restore(store.books()?);
     let devices = store.devices()?;
+    ledger.restore(store.books()?, &devices);
     ledger.settle(&devices);
     let sources = ledger.books().iter().map(|book| {
         let counts = book.snapshot();

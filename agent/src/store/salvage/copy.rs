@@ -314,7 +314,9 @@ impl<'a> Copy<'a> {
                         Ok((row.get::<_, u64>(0)?, row.get::<_, Vec<u8>>(1)?))
                     })
                 });
-            let ones = |places: &[u8]| places.iter().map(|byte| u64::from(byte.count_ones())).sum();
+            let ones = |places: &[u8]| -> u64 {
+                places.iter().map(|byte| u64::from(byte.count_ones())).sum()
+            };
             if let Ok((n, places)) = left
                 && places.len() == block.rows.div_ceil(8)
                 && n == ones(&places)

@@ -24,7 +24,7 @@ fn body(device: u64, number: u64) -> Vec<u8> {
         .collect()
 }
 
-fn book() -> SourceBook {
+fn source_book() -> SourceBook {
     let mut book = SourceBook::default();
     book.receive_readings(12_345);
     book.settle_readings(ReadingFate::Processed, 12_000);
@@ -39,7 +39,7 @@ async fn filled(dir: &Path) -> Identity {
         ..options(dir)
     })
     .unwrap();
-    ledger.set("plant", book());
+    ledger.set("plant", source_book());
     for device in 0..DEVICES {
         let row = store
             .handle
@@ -162,7 +162,7 @@ async fn invariant_7_a_kilobyte_of_noise_anywhere_costs_a_few_records_and_says_s
                     assert_eq!(told.sum::<u64>(), evicted, "seed {seed}");
                 }
                 for (source, state) in &store.books {
-                    assert_eq!((source.as_str(), &state.book), ("plant", &book()));
+                    assert_eq!((source.as_str(), &state.book), ("plant", &source_book()));
                 }
             }
             _ => panic!("seed {seed}"),

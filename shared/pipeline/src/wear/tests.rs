@@ -52,7 +52,7 @@ proptest! {
         let (mut all, mut total) = (Vec::new(), 0);
         for (minute, bytes) in written.iter().enumerate() {
             total += bytes;
-            let at = Timestamp::from_secs(60 * minute as i64);
+            let at = Timestamp::from_secs(60 * i64::try_from(minute).unwrap());
             meter.note(at, total);
             all.push((minute, total));
         }
