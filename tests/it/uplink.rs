@@ -6,7 +6,9 @@ use eyot_lab::mosquitto::Mosquitto;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{ChildAgent, Feeder, Setup, Watch, assert_dense, start, until, waves};
+use crate::support::{
+    ChildAgent, Feeder, PATIENCE, Setup, Watch, assert_dense, start, until, waves,
+};
 
 /// A broker that refuses one device's summaries, and says so.
 fn refusing(folder: &TempDir) -> Mosquitto {
@@ -136,7 +138,8 @@ async fn the_status_is_there_while_the_agent_is_and_says_so_when_it_is_not() {
     assert_eq!(well["sources"][0]["name"], "plant");
     assert_as_published(&well, &published(), "");
 
-    agent.process.kill();
+    agent.process.signal("-KILL");
+    agent.process.wait(PATIENCE).unwrap();
     let gone = watch
         .newest("the last will", |status| status["online"] == false)
         .await;
@@ -153,6 +156,7 @@ async fn the_status_is_there_while_the_agent_is_and_says_so_when_it_is_not() {
     assert_eq!(gone["reason"], "stopped");
 
     // Who comes late knows it too.
+    drop(watch);
     let late = Watch::start(shore.port, "eyot/gateway/status").await;
     late.newest("the retained status", |status| *status == gone)
         .await;

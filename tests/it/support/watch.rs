@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use eyot::mqtt::{self, Event, QoS};
+use eyot::mqtt::{self, Client, Event, QoS};
 use eyot_lab::collector::local_broker;
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -13,6 +13,8 @@ use super::until;
 pub(crate) struct Watch {
     messages: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
     task: JoinHandle<()>,
+    /// Without one the connection would close.
+    _client: Client,
 }
 
 impl Drop for Watch {
@@ -42,7 +44,11 @@ impl Watch {
             .await
             .unwrap();
         ack.await.unwrap();
-        Self { messages, task }
+        Self {
+            messages,
+            task,
+            _client: client,
+        }
     }
 
     /// Everything so far.
