@@ -156,6 +156,7 @@ async fn the_status_is_there_while_the_agent_is_and_says_so_when_it_is_not() {
     assert_eq!(gone["reason"], "stopped");
 
     // Who comes late knows it too.
+    drop(watch);
     let late = Watch::start(shore.port, "eyot/gateway/status").await;
     late.newest("the retained status", |status| *status == gone)
         .await;
