@@ -35,7 +35,7 @@ use crate::store::{self, Store};
 const T0: i64 = 4_000_000_000;
 const BURSTS: u64 = 150;
 const DEVICES: [&str; 4] = ["m-1", "m-2", "m-3", "m-4"];
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const CONFIG: &str = r#"
     agent = { data_dir = "data" }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use eyot_journal::{Disk, FileError, Recovery, Step};
+use eyot_journal::{Disk, EntryRef, FileError, Recovery, Step};
 use eyot_pipeline::ledger::{ReadingFate, SourceBook};
 use ractor::ActorRef;
 
@@ -121,33 +121,7 @@ pub(super) fn read<D: Disk>(
     while let Some(step) = reader.next(end)? {
         let Step::Entry(entry) = step else { continue };
         let position = entry.position();
-        let mut source: Option<Arc<str>> = None;
-        let mut to_devices = 0;
-        for input in entry.inputs() {
-            let n = input.count();
-            to_devices += n;
-            let name = input.device();
-            if !tails.devices.contains_key(name) {
-                tails.devices.insert(name.to_owned(), Tail::default());
-            }
-            let Some(tail) = tails
-                .devices
-                .get_mut(name)
-                .filter(|t| position > t.checkpoint)
-            else {
-                continue;
-            };
-            tail.last = position;
-            if n > 0 {
-                let source = source.get_or_insert_with(|| {
-                    entry.source().map_or("", |source| source.name()).into()
-                });
-                match tail.readings.iter_mut().find(|(name, _)| name == source) {
-                    Some((_, count)) => *count += n,
-                    None => tail.readings.push((Arc::clone(source), n)),
-                }
-            }
-        }
+        let to_devices = tails.note(&entry);
         let Some(part) = entry.source() else { continue };
         let Some(book) = ledger.book(part.name()) else {
             continue;
@@ -208,6 +182,35 @@ pub(super) fn read<D: Disk>(
 }
 
 impl Tails {
+    /// Notes what an entry has for devices. Returns how many readings that are.
+    fn note(&mut self, entry: &EntryRef<'_>) -> u64 {
+        let mut source: Option<Arc<str>> = None;
+        let mut readings = 0;
+        for input in entry.inputs() {
+            let n = input.count();
+            readings += n;
+            let name = input.device();
+            if !self.devices.contains_key(name) {
+                self.devices.insert(name.to_owned(), Tail::default());
+            }
+            let tail = self.devices.get_mut(name);
+            let Some(tail) = tail.filter(|tail| entry.position() > tail.checkpoint) else {
+                continue;
+            };
+            tail.last = entry.position();
+            if n > 0 {
+                let source = source.get_or_insert_with(|| {
+                    entry.source().map_or("", |source| source.name()).into()
+                });
+                match tail.readings.iter_mut().find(|(name, _)| name == source) {
+                    Some((_, count)) => *count += n,
+                    None => tail.readings.push((Arc::clone(source), n)),
+                }
+            }
+        }
+        readings
+    }
+
     /// Starts the devices that the journal has something for. What it has for devices that the configuration no
     /// longer knows is given up, counted.
     pub(super) async fn resume(

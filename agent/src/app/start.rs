@@ -31,7 +31,7 @@ use crate::link::LinkStatus;
 use crate::models::{self, ModelError};
 use crate::ops::{self, Metrics, Phase};
 use crate::record::{self, Encoder};
-use crate::store::{self, Pace, Store, StoreError};
+use crate::store::{self, Pace, Store, StoreError, StoreHandle};
 use crate::uplink::UplinkArguments;
 
 /// Summaries in a folded block.
@@ -190,27 +190,16 @@ impl Builder {
             faults,
             disk,
         ));
-        children.uplink = config.uplink.as_ref().map(|uplink| UplinkArguments {
-            uplink: uplink.clone(),
-            agent: config.agent.name.as_str().into(),
-            dead_letter_bytes: config.limits.dead_letter_bytes,
-            store: around.store.clone(),
-            metrics: Arc::clone(&metrics),
-            status: uplink_status.unwrap_or_default(),
-            report: Arc::new(StatusReport::new(
-                Arc::clone(&view),
-                Arc::clone(&metrics),
-                around.journal.clone(),
-                &config,
-                models.into_iter(),
-            )),
-        });
-        let follow = view::follow_store(Arc::clone(&view), store.handle.clone(), stop.clone());
-        tokio::spawn(follow);
-        if let Some(listener) = listener {
-            let (name, view, stop) = (config.agent.name.clone(), Arc::clone(&view), stop.clone());
-            tokio::spawn(async move { ops::serve(listener, &name, view, metrics, stop).await });
-        }
+        let shown = (&view, &metrics, uplink_status.unwrap_or_default());
+        children.uplink = uplink_arguments(&config, &around, shown, models);
+        show(
+            &config.agent.name,
+            &view,
+            metrics,
+            &store.handle,
+            listener,
+            &stop,
+        );
         let supervisor = spawn("the sources", Supervisor, children).await?;
         view.set_phase(Phase::Running);
         tracing::info!(
@@ -249,6 +238,46 @@ impl Builder {
             limits.readings_in_flight,
             limits.readings_in_flight_per_device,
         ))
+    }
+}
+
+fn uplink_arguments(
+    config: &Config,
+    around: &Surroundings,
+    (view, metrics, status): (&Arc<AgentView>, &Arc<Metrics>, LinkStatus),
+    models: Vec<(String, String, String)>,
+) -> Option<UplinkArguments> {
+    config.uplink.as_ref().map(|uplink| UplinkArguments {
+        uplink: uplink.clone(),
+        agent: config.agent.name.as_str().into(),
+        dead_letter_bytes: config.limits.dead_letter_bytes,
+        store: around.store.clone(),
+        metrics: Arc::clone(metrics),
+        status,
+        report: Arc::new(StatusReport::new(
+            Arc::clone(view),
+            Arc::clone(metrics),
+            around.journal.clone(),
+            config,
+            models.into_iter(),
+        )),
+    })
+}
+
+/// Keeps what is shown fresh, and shows it.
+fn show(
+    name: &str,
+    view: &Arc<AgentView>,
+    metrics: Arc<Metrics>,
+    store: &StoreHandle,
+    listener: Option<TcpListener>,
+    stop: &CancellationToken,
+) {
+    let follow = view::follow_store(Arc::clone(view), store.clone(), stop.clone());
+    tokio::spawn(follow);
+    if let Some(listener) = listener {
+        let (name, view, stop) = (name.to_owned(), Arc::clone(view), stop.clone());
+        tokio::spawn(async move { ops::serve(listener, &name, view, metrics, stop).await });
     }
 }
 

@@ -24,20 +24,17 @@ pub(super) struct Start<'b>(pub(super) &'b [u8], pub(super) usize);
 impl Display for Start<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self(bytes, most) = self;
-        match std::str::from_utf8(bytes) {
-            Ok(text) => {
-                let end = text
-                    .char_indices()
-                    .nth(*most)
-                    .map_or(text.len(), |(at, _)| at);
-                Plain(&text[..end]).fmt(f)?;
-                f.write_str(if end < text.len() { "…" } else { "" })
-            }
-            Err(_) => {
-                let end = bytes.len().min(*most);
-                write!(f, "{}", bytes[..end].escape_ascii())?;
-                f.write_str(if end < bytes.len() { "…" } else { "" })
-            }
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            let end = text
+                .char_indices()
+                .nth(*most)
+                .map_or(text.len(), |(at, _)| at);
+            Plain(&text[..end]).fmt(f)?;
+            f.write_str(if end < text.len() { "…" } else { "" })
+        } else {
+            let end = bytes.len().min(*most);
+            write!(f, "{}", bytes[..end].escape_ascii())?;
+            f.write_str(if end < bytes.len() { "…" } else { "" })
         }
     }
 }

@@ -5,6 +5,7 @@
 //! validated one. Each adds to one report of `fault`s. Nothing outside this folder sees the raw
 //! shape.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -132,7 +133,11 @@ impl Config {
 /// SHA-256 of the text, in hexadecimal.
 fn hash(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().fold(String::new(), |mut text, byte| {
+        // A string takes whatever it is given.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// A file's name and text.

@@ -42,6 +42,9 @@ pub(super) enum DriverError {
     Compressor(#[source] io::Error),
 }
 
+/// What was asked for, and what came.
+type Fetched = (Fetch, Result<Vec<OutRow>, StoreError>);
+
 /// The loop's state.
 pub(super) struct Driver {
     pub(super) args: UplinkArguments,
@@ -52,7 +55,7 @@ pub(super) struct Driver {
     stop: CancellationToken,
     pub(super) forwarder: Forwarder<Row>,
     acks: FuturesUnordered<BoxFuture<'static, Settled>>,
-    fetch: Option<BoxFuture<'static, (Fetch, Result<Vec<OutRow>, StoreError>)>>,
+    fetch: Option<BoxFuture<'static, Fetched>>,
     newest: Option<BoxFuture<'static, Result<i64, StoreError>>>,
     pub(super) delivered: Vec<(Lane, i64)>,
     pub(super) report_due: Option<Instant>,
@@ -249,7 +252,7 @@ impl Driver {
         let beat = self.up.then(|| self.heartbeat.next());
         let due = [until, self.report_due, self.watchman.due(), beat];
         // A day is as good as for ever.
-        let day = Instant::now() + Duration::from_secs(86_400);
+        let day = Instant::now() + Duration::from_hours(24);
         due.into_iter().flatten().min().unwrap_or(day)
     }
 

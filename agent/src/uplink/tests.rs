@@ -17,7 +17,7 @@ use crate::mqtt::PublishError;
 
 fn parcel(bodies: &[&str], batch: bool) -> Parcel<Row> {
     let item = |(seq, body): (usize, &&str)| Item {
-        seq: seq as i64,
+        seq: i64::try_from(seq).unwrap(),
         bytes: body.len(),
         oldest: Timestamp::default(),
         record: Row {

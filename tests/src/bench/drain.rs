@@ -17,11 +17,11 @@ use crate::collector::local_broker;
 use crate::mosquitto::Mosquitto;
 
 /// How long a queue may take to empty.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// How often an agent's count is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a broker keeps the session of a subscriber that is away.
-const SESSION: Duration = Duration::from_secs(3_600);
+const SESSION: Duration = Duration::from_hours(1);
 
 /// One queue taken over.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]

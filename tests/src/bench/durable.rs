@@ -54,7 +54,7 @@ struct Bytes {
     /// All calls that write, as the kernel counts them.
     wchar: f64,
     /// What went to the device.
-    write_bytes: f64,
+    to_device: f64,
 }
 
 /// An agent that is started after `kill -9`.
@@ -175,7 +175,7 @@ async fn count_bytes(folder: &Path, rate: u32, devices: u32) -> anyhow::Result<B
         readings,
         journal: each(before.1, after.1),
         wchar: each(before.0.0, after.0.0),
-        write_bytes: each(before.0.1, after.0.1),
+        to_device: each(before.0.1, after.0.1),
     })
 }
 
@@ -215,7 +215,7 @@ async fn restart(folder: &Path) -> anyhow::Result<Restart> {
     let ready = begun.elapsed();
     while running.processed() < processed {
         anyhow::ensure!(
-            begun.elapsed() < Duration::from_secs(60),
+            begun.elapsed() < Duration::from_mins(1),
             "the agent has not caught up: {} of {processed}",
             running.processed()
         );

@@ -179,7 +179,7 @@ unsafe extern "C" fn size(file: *mut sqlite3_file, size: *mut sqlite3_int64) -> 
     unsafe {
         match inner(file).file.length() {
             Ok(length) => {
-                *size = length as sqlite3_int64;
+                *size = length.cast_signed();
                 ffi::SQLITE_OK
             }
             Err(_) => ffi::SQLITE_IOERR_FSTAT,

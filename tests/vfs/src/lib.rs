@@ -69,6 +69,7 @@ impl FaultVfs {
     ///
     /// # Panics
     /// Never: the name is ASCII.
+    #[must_use]
     pub fn name(&self) -> &str {
         self.name.to_str().expect("ASCII")
     }

@@ -25,7 +25,7 @@ pub(crate) fn vfs(name: &CStr, shared: &Shared) -> sqlite3_vfs {
     let theirs = unsafe { (*default()).szOsFile };
     sqlite3_vfs {
         iVersion: 1,
-        szOsFile: theirs.max(size_of::<OpenFile>() as c_int),
+        szOsFile: theirs.max(c_int::try_from(size_of::<OpenFile>()).unwrap_or(c_int::MAX)),
         mxPathname: MAX_PATH,
         pNext: std::ptr::null_mut(),
         zName: name.as_ptr(),
@@ -67,6 +67,7 @@ unsafe extern "C" fn open(
         let default = default();
         // SAFETY: `file` has room for theirs, and they set its methods.
         return match unsafe { (*default).xOpen } {
+            // SAFETY: as SQLite would call it itself, with its own arguments.
             Some(open) => unsafe { open(default, name, file, flags, out_flags) },
             None => ffi::SQLITE_CANTOPEN,
         };

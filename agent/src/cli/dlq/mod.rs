@@ -142,14 +142,14 @@ pub async fn run(args: &DlqArgs, stop: &CancellationToken) -> anyhow::Result<boo
             print(&outcome, &outcome, args.json)?;
             return Ok(outcome.refused.is_empty());
         }
-        Command::Export { file } => export(letters(ALL)?, file.as_deref())?,
+        Command::Export { file } => export(&letters(ALL)?, file.as_deref())?,
     }
     Ok(true)
 }
 
 /// One line for each, oldest first.
 #[expect(clippy::print_stderr, reason = "a command speaks to its terminal")]
-fn export(letters: Vec<DeadLetterRow>, file: Option<&Path>) -> anyhow::Result<()> {
+fn export(letters: &[DeadLetterRow], file: Option<&Path>) -> anyhow::Result<()> {
     let mut to: Box<dyn Write> = match file {
         Some(path) => {
             let file = File::create(path);

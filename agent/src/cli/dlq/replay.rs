@@ -93,8 +93,8 @@ async fn of_one(
         }
         for letter in some {
             let payload = letter.payload.clone().unwrap_or_default();
-            let published = publisher.publish(&letter.topic, 1, payload).await;
-            published.with_context(to)?;
+            let sent = publisher.publish(&letter.topic, 1, payload).await;
+            sent.with_context(to)?;
         }
         publisher.settle().await.with_context(to)?;
         outcome.messages += store::leave(&config.agent.data_dir, some, Leave::Replayed)?;

@@ -34,7 +34,7 @@ pub struct StatusArgs {
     /// Configuration file: its page is asked, and its database is read if no agent runs
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     config: Option<PathBuf>,
-    /// Page of the agent; http://127.0.0.1:9484 if neither is given
+    /// Page of the agent; <http://127.0.0.1:9484> if neither is given
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Print one JSON object

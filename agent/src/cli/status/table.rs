@@ -147,13 +147,13 @@ fn devices(f: &mut Formatter<'_>, status: &Value) -> fmt::Result {
     if let Some(known) = devices["known"].as_u64() {
         return line(f, "devices", format_args!("{} known", Count(known)));
     }
-    let states = ["running", "restarting", "quarantined", "behind"];
-    let states = states.map(|state| format!("{} {state}", Count(number(&devices[state]))));
+    let counts = ["running", "restarting", "quarantined", "behind"];
+    let counts = counts.map(|state| format!("{} {state}", Count(number(&devices[state]))));
     let of = Count(number(&limits["devices"]));
     line(
         f,
         "devices",
-        format_args!("{}; {of} at most", states.join(", ")),
+        format_args!("{}; {of} at most", counts.join(", ")),
     )?;
     let in_flight = list(&status["sources"]).map(|source| {
         let terms = list(&source["readings"]["terms"]);

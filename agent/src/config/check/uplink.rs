@@ -95,16 +95,16 @@ impl Check<'_, '_> {
                 self.report.value(&at, "is for `hours`, and there are none");
                 return None;
             }
-            Some(name) => match TimeZone::get(name) {
-                Ok(zone) => zone,
-                Err(_) => {
+            Some(name) => {
+                let Ok(zone) = TimeZone::get(name) else {
                     let message = format!("this machine knows no time zone `{name}`");
                     let help =
                         "write an IANA name, like Europe/Berlin; it comes with the package tzdata";
                     self.report.value(&at, message).help(help);
                     return None;
-                }
-            },
+                };
+                zone
+            }
             None => TimeZone::system(),
         };
         (!hours.is_empty()).then_some(Schedule { hours, zone })

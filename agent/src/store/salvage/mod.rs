@@ -102,25 +102,23 @@ impl<'p> Old<'p> {
         fresh: &Path,
         new: &Connection,
     ) -> Result<Self, Box<dyn std::error::Error>> {
+        if let Ok(db) = connect(path) {
+            return Ok(Self {
+                db,
+                first_page: None,
+            });
+        }
+        // So that the file has what the log has.
+        new.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        let own = replace_first_page(path, fresh)?;
         match connect(path) {
             Ok(db) => Ok(Self {
                 db,
-                first_page: None,
+                first_page: Some((path, own)),
             }),
-            Err(_) => {
-                // So that the file has what the log has.
-                new.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-                let own = replace_first_page(path, fresh)?;
-                match connect(path) {
-                    Ok(db) => Ok(Self {
-                        db,
-                        first_page: Some((path, own)),
-                    }),
-                    Err(error) => {
-                        put_back(path, &own)?;
-                        Err(error.into())
-                    }
-                }
+            Err(error) => {
+                put_back(path, &own)?;
+                Err(error.into())
             }
         }
     }

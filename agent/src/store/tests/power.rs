@@ -238,7 +238,7 @@ async fn work(
             22..26 => {
                 store
                     .dead_letter(letter("a/b", &[random.number() as u8]))
-                    .await?
+                    .await?;
             }
             _ => {
                 memory.position += 1;
