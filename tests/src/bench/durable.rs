@@ -268,7 +268,7 @@ impl Durable {
                 bytes.rate,
                 bytes.journal,
                 bytes.wchar,
-                bytes.write_bytes,
+                bytes.to_device,
                 held(bound)
             );
         }
