@@ -1,9 +1,9 @@
 //! Disk space that is held back, and given to the database when the disk is full.
 //!
 //! Deleting takes room too: in the write-ahead log. On a disk that is full to the last byte neither
-//! deliveries nor evictions could be written, and so nothing would ever get better. While the room
-//! is given away the outbox gives up records by its policy; it is taken back once the disk has twice as
-//! much to spare, so that a disk that stays full does not go back and forth.
+//! deliveries nor evictions could be written, and so nothing would ever get better. While the room is
+//! given away the outbox grows by a part of it at most, and beyond that gives up records by its policy; it is taken
+//! back once the disk has twice as much to spare, so that a disk that stays full does not go back and forth.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -58,6 +58,11 @@ impl Headroom {
         self.retry.is_none()
     }
 
+    /// How much of it the outbox may take: the log, the tables and whoever else is on the disk need some as well.
+    pub(super) fn for_records(&self) -> u64 {
+        self.bytes / 4
+    }
+
     /// Gives the room away; false if there was never any.
     pub(super) fn give(&mut self, db: &Connection) -> bool {
         if self.bytes == 0 {
@@ -68,7 +73,7 @@ impl Headroom {
             tracing::error!(
                 path = %self.path.display(),
                 bytes = self.bytes,
-                "disk full: reserved room is in use, and the outbox gives records up"
+                "disk full: reserved room is in use; once a part of it is, the outbox gives records up"
             );
         }
         self.retry = Some(Instant::now() + RETRY);

@@ -41,11 +41,14 @@ impl Outbox {
         Ok(false)
     }
 
-    /// The disk is full: gives up a part of what is held, so that what comes finds the room inside the
-    /// database.
-    pub(super) fn squeeze(&mut self) {
+    /// The disk is full: nothing beyond `spare` bytes may be added. Without any to spare a part of what is held is
+    /// given up, so that what comes finds the room inside the database.
+    pub(super) fn squeeze(&mut self, spare: u64) {
         let held = self.held().bytes;
-        self.squeezed = held - held / 16;
+        self.squeezed = match spare {
+            0 => held - held / 16,
+            spare => held + spare,
+        };
     }
 
     /// The disk has room again.

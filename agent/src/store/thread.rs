@@ -193,10 +193,15 @@ impl Worker {
         }
     }
 
-    /// If the disk is full: gives it the reserved room, and records up.
+    /// If the disk is full: gives it the reserved room. The outbox may grow by a part of it; if the disk is full
+    /// even so, records are given up at once.
     fn relieve(&mut self, error: &rusqlite::Error) {
-        if headroom::is_disk_full(error) && self.headroom.give(&self.db) {
-            self.outbox.squeeze();
+        if !headroom::is_disk_full(error) {
+            return;
+        }
+        let spare = self.headroom.is_held().then(|| self.headroom.for_records());
+        if self.headroom.give(&self.db) {
+            self.outbox.squeeze(spare.unwrap_or(0));
         }
     }
 

@@ -342,7 +342,7 @@ async fn settle(plant: &mut Plant) -> anyhow::Result<()> {
         let records = shore::records(&plant.upstream.shore.database).unwrap_or(0);
         let settled = books.as_ref().is_ok_and(|books| {
             let all = books.messages.total >= sent || !plant.agent.corruptions.is_empty();
-            all && books.settled() && records >= books.enqueued
+            all && books.settled() && records >= books.delivered
         });
         quiet = if settled { quiet + 1 } else { 0 };
         anyhow::ensure!(

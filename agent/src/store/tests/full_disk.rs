@@ -160,6 +160,38 @@ impl Drop for Disk {
 }
 
 #[tokio::test]
+async fn invariant_1_while_the_reserved_room_lasts_a_full_disk_costs_no_record() {
+    const RECORDS: u64 = 300;
+    let dir = TempDir::new().unwrap();
+    let Some(_disk) = Disk::of(dir.path(), 8 << 20) else {
+        tracing::warn!("skipped: no right to mount a file system");
+        return;
+    };
+    let store = Store::open(Options {
+        headroom: 2 << 20,
+        ..options(dir.path())
+    })
+    .unwrap();
+    let handle = &store.handle;
+    let device = handle.open_device("pump", "pumps").await.unwrap();
+    handle.flush().await.unwrap();
+    // Nothing waits for the uplink when the disk fills up: what comes then has as good a right to stay.
+    let mut other = fs::File::create(dir.path().join("other")).unwrap();
+    while std::io::Write::write_all(&mut other, &[1; 4096]).is_ok() {}
+    for number in 1..=RECORDS {
+        let mut commit = summaries(device.id, [number]);
+        commit.records[0].body = vec![number as u8; BODY];
+        handle.commit(commit).await.unwrap();
+        if number % 20 == 0 {
+            soon("flush", handle.flush()).await.unwrap();
+        }
+    }
+    assert!(!dir.path().join("eyot.headroom").exists());
+    let book = book(handle, Lane::Summary).await;
+    assert_eq!((book.enqueued, book.evicted), (RECORDS, 0));
+}
+
+#[tokio::test]
 async fn a_file_system_that_fills_up_and_is_cleared_needs_no_restart() {
     const DISK: u64 = 8 << 20;
     let dir = TempDir::new().unwrap();
@@ -175,7 +207,7 @@ async fn a_file_system_that_fills_up_and_is_cleared_needs_no_restart() {
     let handle = &store.handle;
     // Someone else takes a part of it.
     let other = dir.path().join("other");
-    fs::write(&other, vec![1; 2 << 20]).unwrap();
+    fs::write(&other, vec![1; 3 << 20]).unwrap();
     let device = handle.open_device("pump", "pumps").await.unwrap();
     let mut number = 0;
     let mut send = async |n: u64| {
