@@ -171,8 +171,8 @@ impl World {
             agent: "gateway".into(),
             quotas: self.config.outbox.quotas,
             fold: store::Fold {
-                // All that makes a block, at once.
-                after: Span(-1),
+                // Folding rounds to single precision, and the output is compared to the bit.
+                after: Span::from_secs(365 * 24 * 3_600),
                 rows: 16,
             },
             merge: crate::record::merge,

@@ -224,7 +224,7 @@ async fn json_has_the_words_of_the_ledger() {
     assert_eq!(source["messages"]["difference"], 0);
     assert_eq!(
         source["messages"]["terms"][2],
-        json!({"name": "dead_lettered", "count": 17, "reasons": [{"name": "payload", "count": 8}, {"name": "topic", "count": 9}]})
+        json!({"name": "dead_lettered", "count": 19, "reasons": [{"name": "payload", "count": 9}, {"name": "topic", "count": 10}]})
     );
     assert_eq!(
         overview["lanes"][2],

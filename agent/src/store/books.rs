@@ -169,11 +169,12 @@ fn entries(
 pub(super) fn balanced<'e>(entries: impl Iterator<Item = (&'e [String; 3], i64)>) -> bool {
     let mut state = SourceState::default();
     for (entry, n) in entries {
+        let is_count = [MESSAGE, READING, FIELD].contains(&entry[0].as_str());
         // So small that the sum of all of them is a number, too.
-        match u32::try_from(n >> 16) {
-            Ok(_) => put_back(&mut state, entry, n.unsigned_abs()),
-            Err(_) => return false,
-        };
+        if n < 0 || is_count && u32::try_from(n >> 16).is_err() {
+            return false;
+        }
+        put_back(&mut state, entry, n.unsigned_abs());
     }
     state.book.balanced()
 }

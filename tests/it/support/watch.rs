@@ -9,9 +9,12 @@ use tokio::task::JoinHandle;
 
 use super::until;
 
+/// Topic and payload.
+type Message = (String, Vec<u8>);
+
 /// Messages by topic and payload, in order of arrival. Unsubscribes when dropped.
 pub(crate) struct Watch {
-    messages: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    messages: Arc<Mutex<Vec<Message>>>,
     task: JoinHandle<()>,
     /// A connection without clients comes to its end.
     _client: Client,

@@ -297,7 +297,8 @@ async fn check(home: &Path, weather: Weather, memory: &mut Memory) {
         assert_eq!(store.identity.agent, identity.agent);
         // A cut before the first sync leaves no database: that skips an epoch.
         let again = store.identity.store_epoch - identity.store_epoch;
-        assert!(again <= 1);
+        // A disk whose syncs fail may cost a database as well, and what is set aside begins another one.
+        assert!(again <= 1 + u32::from(weather.failing > 0));
         let says_something = |asked: &Asked| !asked.numbers.is_empty() || asked.checkpoint;
         let mut covered = memory.asked[..memory.covered].iter();
         if weather.failing == 0 && covered.any(says_something) {
