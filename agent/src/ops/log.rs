@@ -70,6 +70,8 @@ where
     let builder = tracing_subscriber::fmt()
         .with_env_filter(env_filter)
         .with_ansi(coloured)
+        // It would tell of a line that could not be written on standard error, and panic if that is full as well.
+        .log_internal_errors(false)
         .with_writer(writer);
     Ok(match format {
         LogFormat::Human => Box::new(builder.finish()),
