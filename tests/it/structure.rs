@@ -25,7 +25,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app", "books", "clock", "collect", "config", "direct", "discover", "error", "mqtt",
-            "ops", "record", "sim", "store",
+            "ops", "sim", "store",
         ],
     ),
     ("clock", &[]),
