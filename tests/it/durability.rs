@@ -129,7 +129,8 @@ async fn invariant_6_a_full_journal_sheds_readings_counted_and_goes_on() {
     let text = setup.text(plant.port, None);
     let text = format!("{text}\n[journal]\nmax_bytes = \"1MiB\"\n");
     let config = eyot::config::Config::parse(&text, "test.toml", folder.path()).unwrap();
-    let slow = Duration::from_millis(300);
+    // So slow that nothing leaves the journal meanwhile.
+    let slow = Duration::from_secs(3);
     let agent = subscribed(Builder::new(config).slow_commit(slow)).await;
     let feeder = Feeder::to(plant.port);
     // Each reading closes a window, and the disk takes three hundred records a second.

@@ -21,7 +21,9 @@ use crate::support::{
 async fn invariant_1_after_kill_9_every_acknowledged_reading_is_there_once_and_open_windows_go_on()
 {
     const READINGS: u32 = 900;
-    let (plant, shore) = (Mosquitto::start("").unwrap(), Mosquitto::start("").unwrap());
+    // While the agent is away the broker must not drop what it keeps for it.
+    let plant = Mosquitto::start("max_queued_messages 0").unwrap();
+    let shore = Mosquitto::start("").unwrap();
     let folder = TempDir::new().unwrap();
     let collector = Collector::start(shore.port, "eyot/#").await.unwrap();
     let setup = Setup::default();
