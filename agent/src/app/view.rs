@@ -11,6 +11,7 @@ use crate::actors::{self, DeviceEntry, Fleet, Liveness};
 use crate::books::Ledger;
 use crate::clock;
 use crate::config::{Broker, Config};
+use crate::error::chain;
 use crate::journal::JournalView;
 use crate::link::LinkStatus;
 use crate::ops::{
@@ -87,8 +88,12 @@ pub(super) async fn follow_store(
     stop: CancellationToken,
 ) {
     let degraded = store.degraded();
-    while let Some(Ok(stats)) = stop.run_until_cancelled(store.stats()).await {
-        *lock(&view.store) = (Some(stats), degraded.borrow().clone());
+    while let Some(stats) = stop.run_until_cancelled(store.stats()).await {
+        match stats {
+            Ok(stats) => *lock(&view.store) = (Some(stats), degraded.borrow().clone()),
+            // The last figures stay, but nobody may take them for well.
+            Err(error) => lock(&view.store).1 = Some(chain(&error)),
+        }
         if stop
             .run_until_cancelled(tokio::time::sleep(STORE_INTERVAL))
             .await

@@ -37,6 +37,17 @@ pub(super) struct Worker<D: Disk> {
     synced_in: Duration,
 }
 
+impl<D: Disk> Drop for Worker<D> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let why =
+                "its thread has failed; nothing more comes in until the agent is started again";
+            self.shared
+                .enter(|status| status.failing = Some(why.to_owned()));
+        }
+    }
+}
+
 impl<D: Disk> Worker<D> {
     pub(super) fn new(
         journal: Journal<D>,

@@ -70,7 +70,8 @@ where
     let builder = tracing_subscriber::fmt()
         .with_env_filter(env_filter)
         .with_ansi(coloured)
-        // It would tell of a line that could not be written on standard error, and panic if that is full as well.
+        // It would be told on standard error, in a way that ends the thread if that cannot be written either: a log
+        // on a full disk must not stop what it tells of.
         .log_internal_errors(false)
         .with_writer(writer);
     Ok(match format {
@@ -87,6 +88,25 @@ mod tests {
     use tracing::subscriber::with_default;
 
     use super::*;
+
+    /// What takes nothing.
+    struct Full;
+
+    impl io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_stops_nobody() {
+        let subscriber = subscriber(LogFormat::Human, "info", false, || Full).unwrap();
+        with_default(subscriber, || tracing::info!("goes nowhere"));
+    }
 
     /// What is logged while `EYOT_LOG` is `filter`.
     fn logged(format: LogFormat, filter: &str) -> String {
