@@ -135,7 +135,11 @@ async fn invariant_6_a_full_journal_sheds_readings_counted_and_goes_on() {
     let feeder = Feeder::to(plant.port);
     // Each reading closes a window, and the disk takes three hundred records a second.
     let flood: Vec<_> = (0..100_000)
-        .map(|n| reading("m-1", i64::from(n) * 1_000, (f64::from(n) * 0.7).sin()))
+        .map(|n| {
+            // Neither times nor values that the journal could write in short.
+            let ms = i64::from(n) * 1_000 + i64::from(n) * 7_919 % 500;
+            reading("m-1", ms, (f64::from(n) * 0.7).sin())
+        })
         .collect();
     let sent = feeder.send(&flood).await;
     let shed = until("readings to be shed", async || {
