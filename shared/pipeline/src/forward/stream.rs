@@ -156,6 +156,9 @@ impl<T> Queues<T> {
         let sent = first.map_or(self.live.after, |first| first.seq - 1);
         let newest = newest.max(self.live.after);
         if newest <= sent || self.ranges.len() >= MAX_RANGES {
+            // Nothing waits, or it stays live: it is behind from now on, and not to be asked about again at once.
+            self.behind_since = None;
+            self.look_behind(now);
             return;
         }
         let drained = self.live.drained && newest == self.live.after;

@@ -172,3 +172,20 @@ fn a_night_ends_the_next_morning() {
     assert_eq!(DayTime::new(24, 1), None);
     assert_eq!(DayTime::new(9, 60), None);
 }
+
+/// A fetch that takes long looks like live data that has piled up, even if there is none.
+#[test]
+fn a_slow_fetch_of_nothing_is_no_backlog_and_is_not_asked_about_for_ever() {
+    let mut world = World::connected(policy());
+    world.pump();
+    world.slow = true;
+    world.forwarder.replenished();
+    world.pump();
+    world.pass(Span::from_secs(61));
+    world.pump();
+    world.answer();
+    world.append(Lane::Summary, 10);
+    world.slow = false;
+    world.pump();
+    assert_eq!(world.seqs_on_the_wire(), [1]);
+}
