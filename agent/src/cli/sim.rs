@@ -50,7 +50,7 @@ pub struct SimArgs {
     /// Event time at which the run begins, RFC 3339; it is not tied to the wall clock then
     #[arg(long, value_name = "TIME", conflicts_with = "start_in_past")]
     pub start: Option<jiff::Timestamp>,
-    /// How many devices become faulty, or none, or a list like pump-0001:bearing_wear@90s,pump-0002:offset:flow@2m+30s
+    /// How many devices become faulty, or none, or a list like pump-0001:bearing_wear@90s,pump-0002:offset:flow@2m+30s,pump-0003:clock_jump@1m+20s
     #[arg(long, value_name = "FAULTS", default_value = "none")]
     pub faults: FaultsArg,
     /// Time before the first of a number of faults

@@ -27,11 +27,32 @@ pub enum FaultKind {
     Spikes,
     /// A sensor reads too high by 4–6 of its standard deviations.
     Offset,
+    /// Nothing is sent.
+    Dropout,
+    /// Everything is kept back, and sent all at once in the end.
+    LateBurst,
+    /// The device's clock is an hour behind, a day ahead or a year ahead.
+    ClockJump,
+    /// Silence for 3 s, and then a clock that begins in 1970, until it is set.
+    Reboot,
 }
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
+        Self::BearingWear,
+        Self::BlockedValve,
+        Self::StuckSensor,
+        Self::Spikes,
+        Self::Offset,
+        Self::Dropout,
+        Self::LateBurst,
+        Self::ClockJump,
+        Self::Reboot,
+    ];
+    /// Those that show in the values, which are what a number of faults is drawn from. The others are faults of the
+    /// clock and of the way, and asked for by name.
+    pub const IN_VALUES: [Self; 5] = [
         Self::BearingWear,
         Self::BlockedValve,
         Self::StuckSensor,
@@ -47,6 +68,10 @@ impl FaultKind {
             Self::StuckSensor => "stuck_sensor",
             Self::Spikes => "spikes",
             Self::Offset => "offset",
+            Self::Dropout => "dropout",
+            Self::LateBurst => "late_burst",
+            Self::ClockJump => "clock_jump",
+            Self::Reboot => "reboot",
         }
     }
 
@@ -98,7 +123,7 @@ pub enum FaultPlan {
     List(Vec<PlannedFault>),
 }
 
-/// One fault each for some devices. The kinds take turns, so that every kind occurs.
+/// One fault each for some devices. The kinds that show in the values take turns, so that each occurs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RandomFaults {
     /// How many devices become faulty.
@@ -239,7 +264,7 @@ impl RandomFaults {
             .collect();
         chosen.sort_by_key(|&(rank, device, _)| (rank, device));
         chosen.truncate(self.devices as usize);
-        let kinds = FaultKind::ALL.into_iter().cycle();
+        let kinds = FaultKind::IN_VALUES.into_iter().cycle();
         Ok(kinds
             .zip(chosen)
             .map(|(kind, (_, device, mut random))| {
@@ -262,7 +287,12 @@ impl RandomFaults {
 /// temperature looks like a steady one for minutes.
 fn random_channel(kind: FaultKind, random: &mut Random) -> Option<usize> {
     let candidates: &[usize] = match kind {
-        FaultKind::BearingWear | FaultKind::BlockedValve => return None,
+        FaultKind::BearingWear
+        | FaultKind::BlockedValve
+        | FaultKind::Dropout
+        | FaultKind::LateBurst
+        | FaultKind::ClockJump
+        | FaultKind::Reboot => return None,
         FaultKind::StuckSensor => &[VIBRATION, CURRENT, PRESSURE, FLOW],
         FaultKind::Spikes | FaultKind::Offset => &[VIBRATION, TEMPERATURE, CURRENT, PRESSURE, FLOW],
     };

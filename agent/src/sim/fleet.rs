@@ -8,7 +8,7 @@
 //!
 //! A device samples its channels in rounds, at irregular intervals; delivery holds a few readings
 //! back and sends a few twice. A device keeps only what it has sampled and not yet sent (a
-//! `max_delay` of readings at most), and the heap holds one entry a device.
+//! `max_delay` of readings at most, and whatever a `late_burst` holds), and the heap holds one entry a device.
 //!
 //! Each device has random streams of its own: with one seed, `pump-0001` says the same in a fleet
 //! of one and in a fleet of ten thousand.
@@ -21,7 +21,7 @@ use eyot_pipeline::{Span, Timestamp};
 use super::fault::{Fault, FaultError, FaultPlan};
 use super::pump::{CHANNELS, Pump};
 use super::random::Random;
-use super::symptom::Symptoms;
+use super::symptom::{Dispatch, Symptoms};
 
 /// What to simulate.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +79,7 @@ pub struct Event {
     pub device: u32,
     /// Index of the channel in [`CHANNELS`].
     pub channel: usize,
-    /// Event time, whole milliseconds.
+    /// Event time by the device's clock, whole milliseconds.
     pub time: Timestamp,
     /// Value in the channel's unit, four decimals.
     pub value: f64,
@@ -308,12 +308,17 @@ impl Device {
     }
 
     fn send(&mut self, channel: usize, time: Timestamp, value: f64, journey: &Journey) {
+        let (leaves, stamp, delivery) = match self.symptoms.dispatch(time) {
+            Dispatch::At(stamp) => (time, stamp, journey.delivery),
+            Dispatch::HeldUntil(end) => (end, time, Delivery::Delayed),
+            Dispatch::Lost => return,
+        };
         let mut queue = |delay, delivery| {
             let event = Event {
-                send_at: time + delay,
+                send_at: leaves + delay,
                 device: self.index,
                 channel,
-                time,
+                time: stamp,
                 value,
                 delivery,
             };
@@ -322,7 +327,7 @@ impl Device {
                 .partition_point(|other| other.send_at <= event.send_at);
             self.pending.insert(place, event);
         };
-        queue(journey.delay, journey.delivery);
+        queue(journey.delay, delivery);
         if let Some(delay) = journey.again {
             queue(delay, Delivery::Duplicate);
         }

@@ -9,6 +9,21 @@ use super::fault::{Fault, FaultKind, fault_stream};
 use super::pump::{CHANNELS, Condition, smooth};
 use super::random::Random;
 
+const HOUR: i64 = 3_600;
+/// From the reset to the first reading.
+const BOOT: Span = Span::from_secs(3);
+
+/// What becomes of a reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dispatch {
+    /// It is sent, with this event time.
+    At(Timestamp),
+    /// It is sent then.
+    HeldUntil(Timestamp),
+    /// It is not.
+    Lost,
+}
+
 /// The faults of one device at work.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Symptoms(Vec<Symptom>);
@@ -57,6 +72,29 @@ impl Symptoms {
                 blockage: (0.5 + 0.2 * symptom.degree) * smooth(since / 4.0),
             },
             _ => Condition::default(),
+        }
+    }
+
+    /// What becomes of a reading made at `time` on its way out of the device.
+    pub(super) fn dispatch(&self, time: Timestamp) -> Dispatch {
+        let Some(symptom) = self.0.iter().find(|symptom| symptom.lasts(time)) else {
+            return Dispatch::At(time);
+        };
+        let fault = &symptom.fault;
+        match fault.kind {
+            FaultKind::Dropout => Dispatch::Lost,
+            FaultKind::LateBurst => Dispatch::HeldUntil(fault.end),
+            FaultKind::ClockJump => {
+                let jump = match symptom.degree {
+                    degree if degree < 1.0 / 3.0 => -HOUR,
+                    degree if degree < 2.0 / 3.0 => 24 * HOUR,
+                    _ => 365 * 24 * HOUR,
+                };
+                Dispatch::At(time + Span::from_secs(jump))
+            }
+            FaultKind::Reboot if time < fault.start + BOOT => Dispatch::Lost,
+            FaultKind::Reboot => Dispatch::At(Timestamp((time - (fault.start + BOOT)).0)),
+            _ => Dispatch::At(time),
         }
     }
 

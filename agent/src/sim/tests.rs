@@ -346,7 +346,7 @@ fn random_faults_keep_to_their_plan() {
         .unwrap();
     assert_eq!(faults.len(), 10);
     assert!(faults.is_sorted_by_key(|fault| fault.device));
-    for kind in FaultKind::ALL {
+    for kind in FaultKind::IN_VALUES {
         assert_eq!(faults.iter().filter(|fault| fault.kind == kind).count(), 2);
     }
     for Fault {
@@ -416,6 +416,67 @@ fn plans_that_cannot_be_are_refused() {
             .schedule(1, 2, START, Span::from_secs(100))
             .is_ok()
     );
+}
+
+/// The events of one device whose fault of this kind lasts from the 20th second to the 40th, and of the same without it.
+fn underway(kind: FaultKind) -> (Vec<Event>, Vec<Event>) {
+    let quiet = config(1, 60);
+    let faults = FaultPlan::List(vec![PlannedFault {
+        device: 0,
+        kind,
+        channel: None,
+        after: Span::from_secs(20),
+        duration: Some(Span::from_secs(20)),
+    }]);
+    let faulty = FleetConfig {
+        faults,
+        ..quiet.clone()
+    };
+    (events(&faulty), events(&quiet))
+}
+
+#[test]
+fn faults_of_clock_and_way_leave_the_values_alone() {
+    let at = |second| START + Span::from_secs(second);
+    let within = |event: &Event| event.time >= at(20) && event.time < at(40);
+
+    let (dropout, quiet) = underway(FaultKind::Dropout);
+    let rest: Vec<_> = quiet
+        .iter()
+        .filter(|event| !within(event))
+        .copied()
+        .collect();
+    assert_eq!(dropout, rest);
+
+    let (burst, _) = underway(FaultKind::LateBurst);
+    assert!(burst.is_sorted_by_key(|event| event.send_at));
+    let held: Vec<_> = burst.iter().filter(|event| within(event)).collect();
+    assert_eq!(
+        held.len(),
+        quiet.iter().filter(|event| within(event)).count()
+    );
+    assert!(
+        held.iter()
+            .all(|event| event.send_at >= at(40) && event.send_at < at(42))
+    );
+    assert!(held.iter().any(|event| event.delivery == Delivery::Delayed));
+
+    let (jump, _) = underway(FaultKind::ClockJump);
+    let off = |event: &&Event| (event.send_at - event.time).0.abs() > 600_000_000_000;
+    let sent_within = |event: &&Event| event.send_at >= at(20) && event.send_at < at(42);
+    let values = |events: &[Event]| -> Vec<f64> { events.iter().map(|e| e.value).collect() };
+    assert_eq!(values(&jump), values(&quiet));
+    assert!(jump.iter().filter(off).all(|event| sent_within(&event)));
+    assert_eq!(jump.iter().filter(off).count(), held.len());
+
+    let (reboot, _) = underway(FaultKind::Reboot);
+    let unset: Vec<_> = reboot.iter().filter(|event| event.time < START).collect();
+    assert!(
+        unset
+            .iter()
+            .all(|event| event.time < Timestamp::from_secs(17))
+    );
+    assert!(unset.len() > 5 * 16 && reboot.len() < quiet.len());
 }
 
 #[test]

@@ -13,11 +13,12 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, ffi};
 use tokio::time::Instant;
 
+use super::schema::PAGE;
+
 /// Pause between attempts to take the room back.
 const RETRY: Duration = Duration::from_secs(5);
 /// Pages in the write-ahead log before they are moved, at most, and while room is short.
-const LOG_PAGES: (u64, u64) = (1000, 64);
-const PAGE: u64 = 4096;
+const LOG_PAGES: (u64, u64) = (4_000, 256);
 const FILE: &str = "eyot.headroom";
 
 /// The file that holds the space.
@@ -104,7 +105,7 @@ impl Headroom {
     /// Moving them makes the database larger before it makes the log smaller, so they have to fit into the
     /// reserved room with something to spare.
     fn log_pages(&self) -> u64 {
-        (self.bytes / PAGE / 2).clamp(LOG_PAGES.1, LOG_PAGES.0)
+        (self.bytes / u64::from(PAGE) / 2).clamp(LOG_PAGES.1, LOG_PAGES.0)
     }
 
     /// Real bytes, since a hole holds no space.

@@ -20,6 +20,9 @@ use super::{DeviceRow, Options, Stats, StoreError, boot, dead_letters, gaps, hea
 
 /// Books that change without any commit are saved this often, or as often as the options say if that is longer.
 const BOOKS_INTERVAL: Duration = Duration::from_secs(1);
+/// A batch without an alert waits so many times as long for company: each commit writes the same pages again, and what
+/// waits is in the journal.
+const UNHURRIED: u32 = 10;
 /// No more is folded or merged between two commits once it took so long.
 const FOLDING: Duration = Duration::from_millis(10);
 /// First and longest pause before a failed transaction is tried again.
@@ -111,7 +114,7 @@ impl Worker {
             if !batch.is_empty() {
                 let mut wait = self.options.commit_interval;
                 if due.is_none() && !batch.is_pressing() {
-                    wait = self.options.pace.stretch(wait);
+                    wait = self.options.pace.stretch(wait * UNHURRIED);
                 }
                 let until = Instant::now() + wait;
                 if due.is_none_or(|due| batch.is_pressing() && until < due) {

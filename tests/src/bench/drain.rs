@@ -36,6 +36,9 @@ pub(super) struct Drain {
 pub(super) struct Queue {
     broker: Mosquitto,
     messages: u64,
+    /// Whether the messages come while the subscriber is there. Mosquitto 2.0 does not keep to its window with a queue
+    /// that is taken over: it sends all of it once the first are acknowledged.
+    live: bool,
 }
 
 impl Queue {
@@ -45,7 +48,13 @@ impl Queue {
                 "max_queued_messages 0\nmax_queued_bytes 0\nset_tcp_nodelay true\nmax_inflight_messages {window}"
             ))?,
             messages,
+            live: false,
         })
+    }
+
+    /// Not kept for the subscriber, but sent while it is there.
+    pub(super) fn live(self) -> Self {
+        Self { live: true, ..self }
     }
 
     /// Taken over by [`bare`].
@@ -68,17 +77,19 @@ impl Queue {
         child::last_json(log.path())
     }
 
-    /// Taken over by an agent with these lines in its `[journal]`, run as `command` says.
+    /// Taken over by an agent that speaks this version of MQTT and has these lines in its `[journal]`, run as `command`
+    /// says.
     pub(super) async fn by_agent(
         &self,
         folder: &Path,
-        journal: &str,
+        (version, journal): (&str, &str),
         command: impl Fn() -> anyhow::Result<Command>,
     ) -> anyhow::Result<Drain> {
         std::fs::create_dir_all(folder)?;
         let page = format!("127.0.0.1:{}", free_port()?);
         let config = folder.join("bench.toml");
         let text = load::configuration(self.broker.port, &page, 1)?;
+        let text = text.replace("url = ", &format!("version = \"{version}\"\nurl = "));
         std::fs::write(&config, format!("{text}\n[journal]\n{journal}\n"))?;
         let start = || {
             let mut command = command()?;
@@ -89,11 +100,15 @@ impl Queue {
         };
         let mut process = start()?;
         healthy(&page).await?;
-        process.terminate();
-        process.wait(PATIENCE)?;
-        load::fill(self.broker.port, self.messages).await?;
-
-        let mut process = start()?;
+        let filling = load::fill(self.broker.port, self.messages);
+        if self.live {
+            tokio::spawn(filling);
+        } else {
+            process.terminate();
+            process.wait(PATIENCE)?;
+            filling.await?;
+            process = start()?;
+        }
         let count = async || {
             let (_, metrics) = child::get(&page, "/metrics")?;
             let sample = "eyot_messages_received_total{source=\"plant\"}";

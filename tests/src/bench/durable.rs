@@ -85,17 +85,20 @@ pub(super) async fn measure(rounds: u32) -> anyhow::Result<Durable> {
         let bare = Queue::new(QUEUE, DEFAULT_WINDOW)?.by_bare().await?;
         let queue = Queue::new(QUEUE, DEFAULT_WINDOW)?;
         let folder = at(&format!("process-{round}"));
-        let agent = queue.by_agent(&folder, "", eyot).await?;
+        let agent = queue.by_agent(&folder, ("5", ""), eyot).await?;
         eprintln!("QoS 1, round {round}: bare {bare:?}, agent {agent:?}");
         process.push((bare, agent));
     }
     let power = "durability = \"power\"";
     let queue = Queue::new(QUEUE, WIDE_WINDOW)?;
-    let synced = queue.by_agent(&at("power"), power, eyot).await?;
-    let queue = Queue::new(SLOW_QUEUE, DEFAULT_WINDOW)?;
-    let slow_default = queue.by_agent(&at("slow-default"), power, slow).await?;
-    let queue = Queue::new(QUEUE, WIDE_WINDOW)?;
-    let slow_wide = queue.by_agent(&at("slow-wide"), power, slow).await?;
+    let synced = queue.by_agent(&at("power"), ("5", power), eyot).await?;
+    let queue = Queue::new(SLOW_QUEUE, DEFAULT_WINDOW)?.live();
+    // Only a broker of 3.1.1 keeps to its own window: with 5 the agent says how much it takes.
+    let slow_default = queue
+        .by_agent(&at("slow-default"), ("3.1.1", power), slow)
+        .await?;
+    let queue = Queue::new(QUEUE, WIDE_WINDOW)?.live();
+    let slow_wide = queue.by_agent(&at("slow-wide"), ("5", power), slow).await?;
     eprintln!("power {synced:?}, syncs of 10 ms: window 20 {slow_default:?}, 1000 {slow_wide:?}");
     let mut bytes = Vec::new();
     for (rate, devices) in RATES {
@@ -140,7 +143,7 @@ impl Running {
 
     fn processed(&self) -> u64 {
         let metrics = child::get(&self.page, "/metrics").map(|(_, text)| text);
-        let sample = "eyot_readings_processed_total{source=\"plant\"}";
+        let sample = "eyot_readings_total{source=\"plant\",fate=\"processed\",reason=\"\"}";
         metrics.map_or(0, |text| value(&text, sample))
     }
 }

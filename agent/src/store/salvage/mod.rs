@@ -6,8 +6,8 @@
 //! What is missing of the outbox is evicted with reason `corrupt`; what is missing of the books shows when the
 //! journal is read.
 //!
-//! A damaged first page is replaced by that of the new database while this is under way: all databases of a
-//! version have the same one, apart from what SQLite can do without.
+//! Damaged pages of the schema are replaced by those of the new database while this is under way: all databases of a
+//! version have the same ones, apart from what SQLite can do without.
 
 mod copy;
 mod row;
@@ -25,10 +25,12 @@ use rusqlite::{Connection, OpenFlags};
 
 use copy::Copy;
 
+use super::schema;
+
 /// How long it may take: after that, what is not copied yet is given up.
 const LIMIT: Duration = Duration::from_secs(30);
-/// Bytes of a page, SQLite's default.
-const PAGE: usize = 4_096;
+/// Bytes of a page.
+const PAGE: usize = schema::PAGE as usize;
 
 /// What was salvaged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,8 +94,8 @@ pub(super) fn salvage(from: &Path, fresh: &Path, db: &mut Connection) -> Salvage
 /// The damaged database, open for reading.
 struct Old<'p> {
     db: Connection,
-    /// Its own first page, to be put back.
-    first_page: Option<(&'p Path, Vec<u8>)>,
+    /// Its own pages where the schema is, to be put back.
+    own: Option<(&'p Path, Pages)>,
 }
 
 impl<'p> Old<'p> {
@@ -103,18 +105,15 @@ impl<'p> Old<'p> {
         new: &Connection,
     ) -> Result<Self, Box<dyn std::error::Error>> {
         if let Ok(db) = connect(path) {
-            return Ok(Self {
-                db,
-                first_page: None,
-            });
+            return Ok(Self { db, own: None });
         }
         // So that the file has what the log has.
         new.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        let own = replace_first_page(path, fresh)?;
+        let own = replace_schema(path, fresh)?;
         match connect(path) {
             Ok(db) => Ok(Self {
                 db,
-                first_page: Some((path, own)),
+                own: Some((path, own)),
             }),
             Err(error) => {
                 put_back(path, &own)?;
@@ -126,10 +125,10 @@ impl<'p> Old<'p> {
 
 impl Drop for Old<'_> {
     fn drop(&mut self) {
-        if let Some((path, own)) = &self.first_page
+        if let Some((path, own)) = &self.own
             && let Err(error) = put_back(path, own)
         {
-            tracing::warn!(%error, path = %path.display(), "cannot put the first page back");
+            tracing::warn!(%error, path = %path.display(), "cannot put the schema back");
         }
     }
 }
@@ -142,20 +141,61 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// Puts the first page of `fresh` into the database at `path` and returns what was there.
-fn replace_first_page(path: &Path, fresh: &Path) -> io::Result<Vec<u8>> {
-    let mut page = vec![0; PAGE];
-    File::open(fresh)?.read_exact_at(&mut page, 0)?;
-    // Its length and its list of free pages are another's: without them SQLite goes by the file.
-    page[28..40].fill(0);
+/// Pages of a database: where each is, and what stands in it.
+type Pages = Vec<(u64, Vec<u8>)>;
+
+/// Puts the pages of `fresh` that hold the schema into the database at `path`, and returns what was there. Both got
+/// their tables in the same order, so they are the same pages.
+fn replace_schema(path: &Path, fresh: &Path) -> io::Result<Pages> {
+    let schema = schema_pages(&File::open(fresh)?)?;
     let file = OpenOptions::new().read(true).write(true).open(path)?;
-    let mut own = vec![0; PAGE];
-    file.read_exact_at(&mut own, 0)?;
-    file.write_all_at(&page, 0)?;
+    let own = schema.iter().map(|&(offset, _)| {
+        let mut page = vec![0; PAGE];
+        file.read_exact_at(&mut page, offset)?;
+        Ok((offset, page))
+    });
+    let own = own.collect::<io::Result<_>>()?;
+    put_back(path, &schema)?;
     Ok(own)
 }
 
-fn put_back(path: &Path, page: &[u8]) -> io::Result<()> {
+/// The b-tree of the schema, which begins on the first page
+/// (<https://www.sqlite.org/fileformat2.html#b_tree_pages>).
+fn schema_pages(file: &File) -> io::Result<Pages> {
+    const FILE_HEADER: usize = 100;
+    const INTERIOR: u8 = 5;
+
+    let mut pages: Pages = Vec::new();
+    let mut numbers = vec![1_u32];
+    while let Some(number) = numbers.pop() {
+        let offset = u64::from(number - 1) * PAGE as u64;
+        let mut page = vec![0; PAGE];
+        file.read_exact_at(&mut page, offset)?;
+        let start = if number == 1 { FILE_HEADER } else { 0 };
+        let short = |at: usize| usize::from(u16::from_be_bytes([page[at], page[at + 1]]));
+        let child = |at: usize| {
+            page.get(at..at + 4)?
+                .try_into()
+                .ok()
+                .map(u32::from_be_bytes)
+        };
+        if page[start] == INTERIOR {
+            let cells = (0..short(start + 3)).map(|cell| short(start + 12 + 2 * cell));
+            let children = cells.chain([start + 8]).filter_map(child);
+            numbers.extend(children.filter(|&number| number > 1));
+        }
+        if number == 1 {
+            // Its length and its list of free pages are another's: without them SQLite goes by the file.
+            page[28..40].fill(0);
+        }
+        pages.push((offset, page));
+    }
+    Ok(pages)
+}
+
+fn put_back(path: &Path, pages: &Pages) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
-    file.write_all_at(page, 0)
+    pages
+        .iter()
+        .try_for_each(|(offset, page)| file.write_all_at(page, *offset))
 }
