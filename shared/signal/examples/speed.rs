@@ -1,0 +1,67 @@
+//! Nanoseconds per value of the features, on this machine: `cargo run --release --example speed`.
+#![expect(clippy::print_stdout, reason = "this is what it is for")]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use eyot_signal::{Moments, Real};
+
+/// Values of one call.
+const LEN: usize = 1000;
+
+fn main() {
+    println!("{:<32} {:>8} {:>8}", "ns per value", "f64", "f32");
+    let (wide, narrow) = (Series::<f64>::new(), Series::<f32>::new());
+    row("Moments::of", LEN, || wide.moments(), || narrow.moments());
+    row("Moments::push", LEN, || wide.pushed(), || narrow.pushed());
+}
+
+/// The best of several rounds, since other work on the machine only ever adds to one.
+fn row<A, B>(
+    name: &str,
+    values: usize,
+    mut wide: impl FnMut() -> A,
+    mut narrow: impl FnMut() -> B,
+) {
+    let best = |call: &mut dyn FnMut()| {
+        let calls = 1_000_000 / values;
+        let rounds = (0..20).map(|_| {
+            let start = Instant::now();
+            (0..calls).for_each(|_| call());
+            start.elapsed().as_secs_f64() * 1e9 / (calls * values) as f64
+        });
+        rounds.fold(f64::INFINITY, f64::min)
+    };
+    let wide = best(&mut || drop(black_box(wide())));
+    let narrow = best(&mut || drop(black_box(narrow())));
+    println!("{name:<32} {wide:>8.2} {narrow:>8.2}");
+}
+
+struct Series<T> {
+    times: Vec<T>,
+    values: Vec<T>,
+}
+
+impl<T: Real> Series<T> {
+    fn new() -> Self {
+        let at = |i| i as f64 * 0.01;
+        Self {
+            times: (0..LEN).map(|i| T::from_f64(at(i))).collect(),
+            values: (0..LEN)
+                .map(|i| T::from_f64(20.0 + (at(i) * 3.0).sin() + (at(i * i)).sin()))
+                .collect(),
+        }
+    }
+
+    fn moments(&self) -> Option<Moments<T>> {
+        Moments::of(black_box(&self.times), black_box(&self.values))
+    }
+
+    fn pushed(&self) -> Moments<T> {
+        let mut moments = Moments::new(self.times[0], self.values[0]);
+        for (time, value) in self.times.iter().zip(&self.values).skip(1) {
+            moments.push(*time, *value);
+        }
+        moments
+    }
+}
