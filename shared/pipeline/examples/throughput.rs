@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use eyot_pipeline::config::{ChannelConfig, ClassConfig, DetectorConfig, VerdictConfig};
 use eyot_pipeline::device::Tally;
+use eyot_pipeline::window::{Emit, LatePolicy, Report, WindowSpec};
 use eyot_pipeline::{Device, Input, Reading, Span, Timestamp};
 
 const ORIGIN: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -24,8 +25,15 @@ fn class(channels: usize) -> ClassConfig {
         name: "pump".into(),
         channels: (0..channels).map(channel).collect(),
         unlisted: None,
-        window: Span::from_secs(10),
+        window: WindowSpec::Tumbling {
+            length: Span::from_secs(10),
+        },
+        features: Vec::new(),
         out_of_orderness: Span::from_secs(2),
+        allowed_lateness: Span::ZERO,
+        late: LatePolicy::Drop,
+        emit: Emit::Every,
+        report: Report::OnChange,
         frame_wait: Span::from_secs(10),
         idle_timeout: Span::from_secs(60),
         max_future_skew: Span::from_secs(300),
@@ -92,6 +100,16 @@ fn measure(name: &str, class: &ClassConfig, rate: i64, total: usize) {
 }
 
 fn main() {
-    measure("one channel, in order, tumbling 10 s", &class(1), 1000, 8_000_000);
-    measure("4000 channels, interleaved, tumbling 10 s", &class(4000), 10, 8_000_000);
+    measure(
+        "one channel, in order, tumbling 10 s",
+        &class(1),
+        1000,
+        8_000_000,
+    );
+    measure(
+        "4000 channels, interleaved, tumbling 10 s",
+        &class(4000),
+        10,
+        8_000_000,
+    );
 }

@@ -61,10 +61,10 @@ impl Feature {
         }
     }
 
-    /// This feature of a summarised window.
+    /// This feature of a summarised window; `None` if it is none that every window has.
     #[must_use]
-    pub fn of(self, window: &Summary) -> f64 {
-        match self {
+    pub fn of(self, window: &Summary) -> Option<f64> {
+        Some(match self {
             Self::Count => window.count as f64,
             Self::Mean => window.mean,
             Self::Std => window.std,
@@ -74,7 +74,7 @@ impl Feature {
             Self::Rms => window.rms,
             Self::Slope => window.slope,
             Self::Last => window.last,
-        }
+        })
     }
 }
 

@@ -29,6 +29,7 @@ pub mod scorer;
 pub mod time;
 pub mod verdict;
 pub mod wear;
+pub mod window;
 
 pub use device::{Device, Input};
 pub use effect::{Effect, Numbered};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::ClassConfig;
 use crate::detect::{Finding, MAX_SCORE};
 use crate::effect::{DegradedReason, Detector, ModelScore};
+use crate::feature::Feature;
 use crate::frame::Frame;
 use crate::lean;
 use crate::reading::ChannelIndex;
@@ -81,17 +82,18 @@ impl Model {
             }
     }
 
-    /// Scores a frame against what `baseline` has learnt. Hands the part of every input in the
+    /// Scores a frame against what `baseline` has learnt. `asked` are the features that the class asks for. Hands the part of every input in the
     /// score to `found`.
     pub fn score(
         &self,
         frame: &Frame,
+        asked: &[Feature],
         baseline: &mut Baseline,
         found: impl FnMut(Finding),
     ) -> ModelScore {
         let model = self.scorer.id().clone();
         baseline.latest.clear();
-        match self.try_score(frame, baseline, found) {
+        match self.try_score(frame, asked, baseline, found) {
             Ok(score) => ModelScore::Scored { model, score },
             Err(reason) => ModelScore::Degraded { model, reason },
         }
@@ -100,6 +102,7 @@ impl Model {
     fn try_score(
         &self,
         frame: &Frame,
+        asked: &[Feature],
         baseline: &mut Baseline,
         mut found: impl FnMut(Finding),
     ) -> Result<f64, DegradedReason> {
@@ -109,7 +112,7 @@ impl Model {
             .zip(self.channels.iter())
             .map(|(spec, channel)| {
                 let part = frame.channels.iter().find(|c| c.channel == *channel)?;
-                Some(spec.feature.of(&part.features))
+                part.value(spec.feature, asked)
             })
             .collect::<Option<Vec<f64>>>()
             .ok_or(DegradedReason::MissingInput)?;

@@ -8,6 +8,7 @@ use eyot_pipeline::config::{
 };
 use eyot_pipeline::device::Tally;
 use eyot_pipeline::feature::Feature;
+use eyot_pipeline::window::{Emit, LatePolicy, Report, WindowSpec};
 use eyot_pipeline::{Device, Input, Reading, Span, Timestamp};
 
 /// A running device's state with its histories of 60 windows and a handful of readings. Together
@@ -32,8 +33,15 @@ fn class() -> ClassConfig {
         name: "pump".into(),
         channels: ["flow", "head", "power", "speed"].map(channel).to_vec(),
         unlisted: None,
-        window: Span::from_secs(10),
+        window: WindowSpec::Tumbling {
+            length: Span::from_secs(10),
+        },
+        features: Vec::new(),
         out_of_orderness: Span::from_secs(2),
+        allowed_lateness: Span::ZERO,
+        late: LatePolicy::Drop,
+        emit: Emit::Every,
+        report: Report::OnChange,
         frame_wait: Span::from_secs(10),
         idle_timeout: Span::from_secs(60),
         max_future_skew: Span::from_secs(300),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use eyot_pipeline::config::{ChannelConfig, ClassConfig, DetectorConfig, VerdictConfig};
 use eyot_pipeline::device::Tally;
 use eyot_pipeline::ledger::ReadingFate;
+use eyot_pipeline::window::{Emit, LatePolicy, Report, WindowSpec};
 use eyot_pipeline::{Device, Effect, Input, Reading, Span, Timestamp};
 
 /// The defaults of the configuration file.
@@ -21,8 +22,15 @@ fn class() -> ClassConfig {
         name: "pump".into(),
         channels: ["flow", "head"].map(channel).to_vec(),
         unlisted: None,
-        window: Span::from_secs(10),
+        window: WindowSpec::Tumbling {
+            length: Span::from_secs(10),
+        },
+        features: Vec::new(),
         out_of_orderness: Span::from_secs(2),
+        allowed_lateness: Span::ZERO,
+        late: LatePolicy::Drop,
+        emit: Emit::Every,
+        report: Report::OnChange,
         frame_wait: Span::from_secs(10),
         idle_timeout: Span::from_secs(20),
         max_future_skew: Span::from_secs(300),
@@ -74,7 +82,11 @@ fn line(class: &ClassConfig, effect: &Effect) -> String {
         })
         .collect();
     let closed_by = window.closed_by.name();
-    format!("{start}–{end} {closed_by}: {}", counts.join(", "))
+    let revision = match window.revision {
+        0 => String::new(),
+        revision => format!(" (revision {revision})"),
+    };
+    format!("{start}–{end} {closed_by}{revision}: {}", counts.join(", "))
 }
 
 /// A fate as the table writes it.

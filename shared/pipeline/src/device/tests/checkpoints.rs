@@ -10,11 +10,14 @@ use super::world::{Behaviour, ORIGIN, channel, class, model};
 use crate::config::{EwmaConfig, FlatlineConfig, RobustZConfig, UnlistedConfig};
 use crate::feature::Feature;
 use crate::time::Span;
+use crate::window::WindowSpec;
 
 /// Windows of a second, all detectors with short warm-ups, two channels beyond the listed.
 pub(super) fn quick_class() -> ClassConfig {
     let mut class = class();
-    class.window = Span::from_secs(1);
+    class.window = WindowSpec::Tumbling {
+        length: Span::from_secs(1),
+    };
     class.out_of_orderness = Span::from_millis(300);
     class.frame_wait = Span::from_secs(2);
     class.idle_timeout = Span::from_secs(5);
@@ -233,8 +236,11 @@ proptest! {
     fn arbitrary_bytes_never_hurt(mut bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let class = Arc::new(quick_class());
         let _ = Device::restore(Arc::clone(&class), None, &bytes);
-        bytes.insert(0, 1);
-        let _ = Device::restore(class, None, &bytes);
+        for version in 1..=2 {
+            bytes.insert(0, version);
+            let _ = Device::restore(Arc::clone(&class), None, &bytes);
+            bytes.remove(0);
+        }
     }
 }
 
@@ -247,8 +253,8 @@ fn what_is_no_checkpoint_says_why() {
     };
     assert_eq!(error(&[]), "the checkpoint is empty");
     assert_eq!(
-        error(&[2, 0]),
-        "the checkpoint has format version 2; this release reads version 1"
+        error(&[3, 0]),
+        "the checkpoint has format version 3; this release reads versions 1 and 2"
     );
     let bytes = checkpoint(&Device::new(Arc::clone(&class), None, 0));
     for end in 1..bytes.len() {

@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::world::{Behaviour, World, at, class};
-use crate::effect::{DegradedReason, Detector};
+use crate::effect::{AlertState, DegradedReason, Detector, ModelScore};
 use crate::feature::Feature;
 use crate::time::Span;
 
