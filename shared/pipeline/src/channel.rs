@@ -249,8 +249,9 @@ impl Channel {
         self.last_taken = now;
         if sample.time < self.closed_until && class.window.is_aligned() {
             self.open_from += 1;
-            self.room = self.room.saturating_sub(1);
             self.touch(sample.time, class, scratch);
+            // Windows that were empty may no longer be.
+            self.refresh(class);
             return Taken::Revises;
         }
         self.refresh_after(at, class);

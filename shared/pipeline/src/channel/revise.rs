@@ -29,9 +29,9 @@ impl Channel {
             .is_some_and(|grid| grid.end_after(time) > self.floor(class))
     }
 
-    /// Whether the closed window that ends at `end` may still be revised.
+    /// Whether the closed window that ends at `end` may still be revised, or is about to be.
     pub(crate) fn is_revisable(&self, end: Timestamp, class: &ClassConfig) -> bool {
-        end > self.floor(class)
+        end > self.floor(class) || self.dirty.binary_search(&end).is_ok()
     }
 
     /// Marks the closed windows that a reading of this time belongs to.

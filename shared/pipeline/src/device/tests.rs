@@ -1,9 +1,12 @@
 //! The device, told of readings and timers in event time.
 
 mod checkpoints;
+mod kinds;
 mod properties;
 mod restarts;
+mod revisions;
 mod scoring;
+mod silence;
 mod world;
 
 use self::world::{Behaviour, ORIGIN, World, at, class};

@@ -11,11 +11,11 @@ use crate::feature::Feature;
 use crate::time::Span;
 use crate::window::WindowSpec;
 
-const OUT_OF_ORDERNESS_MS: i64 = 300;
+pub(super) const OUT_OF_ORDERNESS_MS: i64 = 300;
 const WINDOW_MS: i64 = 1000;
 
 /// Short windows, so that many close; nothing is cut off by waiting.
-fn fast_class() -> ClassConfig {
+pub(super) fn fast_class() -> ClassConfig {
     ClassConfig {
         window: WindowSpec::Tumbling {
             length: Span::from_millis(WINDOW_MS),
@@ -42,7 +42,7 @@ struct Sent {
 
 /// Readings of three channels over half a minute. Some share their time, some their value, and a
 /// few are so far out that alerts come and go.
-fn readings() -> impl Strategy<Value = Vec<Reading>> {
+pub(super) fn readings() -> impl Strategy<Value = Vec<Reading>> {
     let value = prop_oneof![
         6 => 9.9..10.1_f64,
         1 => prop_oneof![Just(0.0), Just(-0.0), Just(10.0)],
@@ -59,8 +59,16 @@ fn readings() -> impl Strategy<Value = Vec<Reading>> {
 
 /// The same readings on a way of their own: delayed by no more than may be, some of them twice.
 fn way(readings: Vec<Reading>) -> impl Strategy<Value = Vec<Vec<Reading>>> {
+    way_within(readings, OUT_OF_ORDERNESS_MS)
+}
+
+/// The same with delays of so many milliseconds at most.
+pub(super) fn way_within(
+    readings: Vec<Reading>,
+    longest: i64,
+) -> impl Strategy<Value = Vec<Vec<Reading>>> {
     let n = readings.len();
-    let delays = prop::collection::vec(0..=OUT_OF_ORDERNESS_MS, n);
+    let delays = prop::collection::vec(0..=longest, n);
     let again = prop::collection::vec(prop::option::weighted(0.3, 0..5000_i64), n);
     let batches = prop::collection::vec(1..20_usize, 1..20);
     (delays, again, batches).prop_map(move |(delays, again, batches)| {
@@ -145,7 +153,7 @@ fn contents(readings: &[Reading]) -> BTreeMap<(i64, ChannelIndex), Vec<(f64, f64
 }
 
 /// A feature by its definition.
-fn naive(feature: Feature, window: &[(f64, f64)]) -> f64 {
+pub(super) fn naive(feature: Feature, window: &[(f64, f64)]) -> f64 {
     let n = window.len() as f64;
     let values = || window.iter().map(|w| w.1);
     let mean = values().sum::<f64>() / n;
@@ -177,7 +185,7 @@ fn naive(feature: Feature, window: &[(f64, f64)]) -> f64 {
     }
 }
 
-fn assert_close(feature: Feature, got: f64, window: &[(f64, f64)]) {
+pub(super) fn assert_close(feature: Feature, got: f64, window: &[(f64, f64)]) {
     let want = naive(feature, window);
     let largest = window.iter().map(|w| w.1.abs()).fold(0.0, f64::max);
     let conditioning = match feature {
