@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use eyot_signal::{Moments, Real};
+use eyot_signal::{HigherMoments, Moments, Pane, Real};
 
 /// Values of one call.
 const LEN: usize = 1000;
@@ -14,6 +14,25 @@ fn main() {
     let (wide, narrow) = (Series::<f64>::new(), Series::<f32>::new());
     row("Moments::of", LEN, || wide.moments(), || narrow.moments());
     row("Moments::push", LEN, || wide.pushed(), || narrow.pushed());
+    row(
+        "HigherMoments::of",
+        LEN,
+        || wide.higher(),
+        || narrow.higher(),
+    );
+    row("Pane::of", LEN, || wide.pane(LEN), || narrow.pane(LEN));
+    row(
+        "Pane::of, 10 values",
+        10,
+        || wide.pane(10),
+        || narrow.pane(10),
+    );
+    row(
+        "Pane::merge (ns each)",
+        8,
+        || wide.merged(),
+        || narrow.merged(),
+    );
 }
 
 /// The best of several rounds, since other work on the machine only ever adds to one.
@@ -63,5 +82,28 @@ impl<T: Real> Series<T> {
             moments.push(*time, *value);
         }
         moments
+    }
+
+    fn higher(&self) -> Option<HigherMoments<T>> {
+        HigherMoments::of(black_box(&self.times), black_box(&self.values))
+    }
+
+    fn pane(&self, len: usize) -> Option<Pane<T>> {
+        let limit = T::from_f64(0.1);
+        Pane::of(
+            limit,
+            black_box(&self.times[..len]),
+            black_box(&self.values[..len]),
+        )
+    }
+
+    /// A window of eight panes.
+    fn merged(&self) -> Pane<T> {
+        let mut all = Pane::new(T::ONE, self.times[0], self.values[0]);
+        let pane = black_box(all);
+        for _ in 0..8 {
+            all.merge(&pane);
+        }
+        all
     }
 }

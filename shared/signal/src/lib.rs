@@ -13,15 +13,23 @@
 )]
 
 pub mod chart;
+pub mod ewma;
+pub mod held;
 pub mod higher;
 pub mod moments;
+pub mod pane;
 pub mod real;
 pub mod robust;
+pub mod shape;
 pub mod sum;
 
 pub use chart::{ChartState, EwmaChart};
+pub use ewma::{Ewma, TimeEwma};
+pub use held::{Gaps, Held};
 pub use higher::HigherMoments;
 pub use moments::{Moments, Summary};
+pub use pane::Pane;
 pub use real::Real;
 pub use robust::{ForecastError, History};
+pub use shape::{Crossings, autocorrelation, mean_crossings};
 pub use sum::Sum;

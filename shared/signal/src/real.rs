@@ -71,9 +71,9 @@ pub trait Real:
     /// Natural logarithm.
     #[must_use]
     fn ln(self) -> Self;
-    /// e to the power of it.
+    /// e to the power of it, less 1.
     #[must_use]
-    fn exp(self) -> Self;
+    fn exp_m1(self) -> Self;
     /// Sine of radians.
     #[must_use]
     fn sin(self) -> Self;
@@ -86,7 +86,7 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($type:ident: $sqrt:ident $ln:ident $exp:ident $sin:ident $cos:ident $atan2:ident) => {
+    ($type:ident: $sqrt:ident $ln:ident $exp_m1:ident $sin:ident $cos:ident $atan2:ident) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -135,8 +135,8 @@ macro_rules! real {
             fn ln(self) -> Self {
                 libm::$ln(self)
             }
-            fn exp(self) -> Self {
-                libm::$exp(self)
+            fn exp_m1(self) -> Self {
+                libm::$exp_m1(self)
             }
             fn sin(self) -> Self {
                 libm::$sin(self)
@@ -151,5 +151,5 @@ macro_rules! real {
     };
 }
 
-real!(f32: sqrtf logf expf sinf cosf atan2f);
-real!(f64: sqrt log exp sin cos atan2);
+real!(f32: sqrtf logf expm1f sinf cosf atan2f);
+real!(f64: sqrt log expm1 sin cos atan2);

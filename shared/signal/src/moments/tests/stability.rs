@@ -109,7 +109,7 @@ fn a_million_doubles_lose_nothing() {
 }
 
 #[test]
-#[ignore = "takes seconds; run with --slow"]
+#[ignore = "takes a minute; run with --slow"]
 fn a_billion_doubles_lose_nothing() {
     doubles(1_000_000_000);
 }
