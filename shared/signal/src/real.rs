@@ -53,6 +53,8 @@ pub trait Real:
     /// Whether it is neither infinite nor NaN.
     #[must_use]
     fn is_finite(self) -> bool;
+    /// Whether it is NaN.
+    fn is_nan(self) -> bool;
     /// IEEE 754 total order.
     #[must_use]
     fn total_cmp(&self, other: &Self) -> core::cmp::Ordering;
@@ -111,6 +113,10 @@ macro_rules! real {
             #[inline]
             fn is_finite(self) -> bool {
                 $type::is_finite(self)
+            }
+            #[inline]
+            fn is_nan(self) -> bool {
+                $type::is_nan(self)
             }
             #[inline]
             fn total_cmp(&self, other: &Self) -> core::cmp::Ordering {
