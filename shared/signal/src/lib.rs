@@ -12,7 +12,10 @@
     )
 )]
 
+pub mod angle;
 pub mod chart;
+pub mod counter;
+pub mod cross;
 pub mod ewma;
 pub mod held;
 pub mod higher;
@@ -23,9 +26,13 @@ pub mod real;
 pub mod robust;
 pub mod rolling;
 pub mod shape;
+pub mod spectrum;
 pub mod sum;
 
+pub use angle::{AngleUnit, Directions, angle_difference};
 pub use chart::{ChartState, EwmaChart};
+pub use counter::{Count, Counter};
+pub use cross::{correlation, magnitude, magnitudes, rms_magnitude};
 pub use ewma::{Ewma, TimeEwma};
 pub use held::{Gaps, Held};
 pub use higher::HigherMoments;
@@ -36,4 +43,5 @@ pub use real::Real;
 pub use robust::{ForecastError, History};
 pub use rolling::{RollingQuantile, Slot};
 pub use shape::{Crossings, autocorrelation, mean_crossings};
+pub use spectrum::{Fft, Peak, Spectrum, Uneven, squared_envelope, uniform_rate};
 pub use sum::Sum;

@@ -8,7 +8,7 @@ use crate::shape::Crossings;
 
 /// Every feature of a channel that merges exactly: a window's panes, merged in order of time, have the
 /// features of the window. What depends on all values at once (quantiles, crossings of the mean,
-/// autocorrelation, spectra) needs the values. A NaN does what it does to each of the parts.
+/// autocorrelation, spectra) needs the values. 280 bytes for `f64`, 152 for `f32`. A NaN does what it does to each of the parts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Pane<T = f64> {
