@@ -4,7 +4,10 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use eyot_signal::{HigherMoments, Moments, Pane, Real};
+use eyot_signal::{
+    AngleUnit, Directions, Fft, HigherMoments, Moments, Pane, Real, RollingQuantile, Slot,
+    Spectrum, median,
+};
 
 /// Values of one call.
 const LEN: usize = 1000;
@@ -32,6 +35,21 @@ fn main() {
         8,
         || wide.merged(),
         || narrow.merged(),
+    );
+    row("median", LEN, || wide.median(), || narrow.median());
+    for window in [1000, 65_536] {
+        let (wide, narrow) = (rolling::<f64>(window), rolling::<f32>(window));
+        row(&format!("RollingQuantile of {window}"), 1, wide, narrow);
+    }
+    for window in [256, 4096] {
+        let (wide, narrow) = (wide.spectrum(window), narrow.spectrum(window));
+        row(&format!("Spectrum::of {window}"), window, wide, narrow);
+    }
+    row(
+        "Directions::of",
+        LEN,
+        || wide.directions(),
+        || narrow.directions(),
     );
 }
 
@@ -106,4 +124,39 @@ impl<T: Real> Series<T> {
         }
         all
     }
+
+    fn median(&self) -> Option<T> {
+        median(&mut black_box(&self.values).clone())
+    }
+
+    fn directions(&self) -> Directions<T> {
+        Directions::of(AngleUnit::Degrees, black_box(&self.values))
+    }
+
+    fn spectrum(&self, window: usize) -> impl FnMut() -> Option<T> {
+        let values: Vec<T> = self.values.iter().copied().cycle().take(window).collect();
+        let fft = Fft::new(vec![T::ZERO; window / 2]);
+        let mut storage = vec![T::ZERO; window];
+        move || {
+            let spectrum = Spectrum::of(fft.as_ref()?, black_box(&values), T::ONE, &mut storage)?;
+            Some(spectrum.total())
+        }
+    }
+}
+
+/// Slides a full window on by one value of noise and takes its 95th percentile.
+fn rolling<T: Real>(window: usize) -> impl FnMut() -> Option<T> {
+    let mut rolling = RollingQuantile::new(vec![Slot::default(); window]);
+    let mut state = 1_u64;
+    let mut slide = move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        rolling.push(T::from_count(state >> 40));
+        rolling.quantile(0.95)
+    };
+    for _ in 0..window {
+        slide();
+    }
+    slide
 }
