@@ -18,6 +18,12 @@ fn main() {
     row("Moments::of", LEN, || wide.moments(), || narrow.moments());
     row("Moments::push", LEN, || wide.pushed(), || narrow.pushed());
     row(
+        "HigherMoments::push",
+        LEN,
+        || wide.higher_pushed(),
+        || narrow.higher_pushed(),
+    );
+    row(
         "HigherMoments::of",
         LEN,
         || wide.higher(),
@@ -96,6 +102,14 @@ impl<T: Real> Series<T> {
 
     fn pushed(&self) -> Moments<T> {
         let mut moments = Moments::new(self.times[0], self.values[0]);
+        for (time, value) in self.times.iter().zip(&self.values).skip(1) {
+            moments.push(*time, *value);
+        }
+        moments
+    }
+
+    fn higher_pushed(&self) -> HigherMoments<T> {
+        let mut moments = HigherMoments::new(self.times[0], self.values[0]);
         for (time, value) in self.times.iter().zip(&self.values).skip(1) {
             moments.push(*time, *value);
         }

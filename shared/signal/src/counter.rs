@@ -54,8 +54,9 @@ impl Count for f64 {
 /// the counter said last before it, at the time it said so.
 ///
 /// With a modulus (2³² for a counter of 32 bits), a fall is a wrap if that makes the counter advance by
-/// less than half of the modulus, and else a reset. A gap loses resets inside it, but no increase besides
-/// what came between the last reading before a reset and the reset. NaN readings are passed over.
+/// less than half of the modulus, and else a reset. What came between the last reading before a reset and
+/// the reset is not known and not counted, and resets without a reading between them count as one. NaN
+/// readings are passed over.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counter<V = u64> {

@@ -130,6 +130,42 @@ impl<T: Real, S: AsRef<[Slot<T>]> + AsMut<[Slot<T>]>> RollingQuantile<T, S> {
         }
     }
 
+    /// As [`crate::mad`], in O(log² n), and the values stay what they are.
+    pub fn mad(&self) -> Option<(T, T)> {
+        let centre = self.quantile(0.5)?;
+        let position = Position::of(self.len, 0.5)?;
+        let lower = self.deviation(centre, position.index)?;
+        match self.deviation(centre, position.index + 1) {
+            Some(upper) if position.fraction > 0.0 => {
+                Some((centre, position.between(lower, upper)))
+            }
+            _ => Some((centre, lower)),
+        }
+    }
+
+    /// The deviation from the median that `rank` deviations are no larger than. Deviations rise both ways
+    /// from the median, so they are two sorted halves to be merged as far as the rank.
+    fn deviation(&self, centre: T, rank: usize) -> Option<T> {
+        let middle = self.len / 2;
+        let below = |i: usize| Some(centre - self.nth(middle.checked_sub(i + 1)?)?);
+        let above = |i: usize| Some(self.nth(middle + i)? - centre);
+        // How many of the lower half come before the rank.
+        let mut few = rank.saturating_sub(self.len - middle);
+        let mut many = rank.min(middle);
+        while few < many {
+            let half = usize::midpoint(few, many);
+            if below(half)? < above(rank - half - 1)? {
+                few = half + 1;
+            } else {
+                many = half;
+            }
+        }
+        match (below(few), above(rank - few)) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
     fn oldest(&self) -> Option<usize> {
         let capacity = self.capacity();
         (self.len > 0).then(|| (self.next + capacity - self.len) % capacity)

@@ -55,6 +55,7 @@ proptest! {
             }
             prop_assert_eq!(got.nth(sorted.len()), None);
             prop_assert_eq!(got.quantile(q), crate::quantile::quantile(&mut sorted, q));
+            prop_assert_eq!(got.mad(), crate::quantile::mad(&mut sorted));
             depth(&got, got.root);
         }
     }
@@ -92,7 +93,10 @@ fn nothing_has_no_quantile_and_what_is_no_number_is_passed_over() {
     for value in [f64::NAN, f64::INFINITY, 3.0, f64::NAN] {
         one.push(value);
     }
-    assert_eq!((one.len(), one.quantile(0.9)), (1, Some(3.0)));
+    assert_eq!(
+        (one.len(), one.quantile(0.9), one.mad()),
+        (1, Some(3.0), Some((3.0, 0.0)))
+    );
     assert_eq!(one.quantile(-0.1), None);
     assert_eq!((one.pop_oldest(), one.quantile(0.9)), (Some(3.0), None));
 }
