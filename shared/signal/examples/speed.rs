@@ -42,6 +42,12 @@ fn main() {
         || wide.merged(),
         || narrow.merged(),
     );
+    row(
+        "a hop of 8 panes of 10 values",
+        10,
+        || wide.hop(),
+        || narrow.hop(),
+    );
     row("median", LEN, || wide.median(), || narrow.median());
     for window in [1000, 65_536] {
         let (wide, narrow) = (rolling::<f64>(window), rolling::<f32>(window));
@@ -137,6 +143,26 @@ impl<T: Real> Series<T> {
             all.merge(&pane);
         }
         all
+    }
+
+    /// The time-domain features of a window that overlaps eightfold, once a pane of it is new.
+    fn hop(&self) -> [Option<T>; 6] {
+        let mut window = self
+            .pane(10)
+            .unwrap_or_else(|| Pane::new(T::ONE, T::ZERO, T::ZERO));
+        let pane = black_box(window);
+        for _ in 0..7 {
+            window.merge(&black_box(pane).later_by(T::ONE));
+        }
+        let (moments, end) = (window.moments(), T::from_f64(8.0));
+        [
+            Some(black_box(moments.summary()).mean),
+            moments.rate_of_change(),
+            window.higher().skewness(),
+            window.higher().kurtosis(),
+            window.held().mean_until(end),
+            window.gaps().ratio(T::ZERO, end),
+        ]
     }
 
     fn median(&self) -> Option<T> {
