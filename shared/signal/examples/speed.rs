@@ -15,7 +15,18 @@ const LEN: usize = 1000;
 fn main() {
     println!("{:<32} {:>8} {:>8}", "ns per value", "f64", "f32");
     let (wide, narrow) = (Series::<f64>::new(), Series::<f32>::new());
-    row("Moments::of", LEN, || wide.moments(), || narrow.moments());
+    row(
+        "Moments::of",
+        LEN,
+        || wide.moments(LEN),
+        || narrow.moments(LEN),
+    );
+    row(
+        "Moments::of, 10 values",
+        10,
+        || wide.moments(10),
+        || narrow.moments(10),
+    );
     row("Moments::push", LEN, || wide.pushed(), || narrow.pushed());
     row(
         "HigherMoments::push",
@@ -102,8 +113,11 @@ impl<T: Real> Series<T> {
         }
     }
 
-    fn moments(&self) -> Option<Moments<T>> {
-        Moments::of(black_box(&self.times), black_box(&self.values))
+    fn moments(&self, len: usize) -> Option<Moments<T>> {
+        Moments::of(
+            black_box(&self.times[..len]),
+            black_box(&self.values[..len]),
+        )
     }
 
     fn pushed(&self) -> Moments<T> {
