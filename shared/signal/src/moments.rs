@@ -4,8 +4,7 @@
 //! `LeVeque`, 1983). One at a time: the recurrences of Welford (1962) in compensated sums, since a plain
 //! mean stands still once its steps fall below its last digit. Merged after Chan, Golub and `LeVeque`
 //! (1979). Slope and correlation by the same formulas on the co-moment of time
-//! and value. Nothing is ever subtracted from an accumulator, so a result depends on the contents of its
-//! window alone.
+//! and value. No value is ever taken out again, so a result depends on the contents of its window alone.
 //!
 //! Values are taken to be finite. A NaN makes everything NaN but the count, which counts it, and the
 //! extremes, which pass over it. Squares have to fit: |value| below 1e150 (`f64`) or 1e16 (`f32`). Where

@@ -73,8 +73,8 @@ fn two_sum<T: Real>(a: T, b: T) -> (T, T) {
     (sum, error)
 }
 
-/// Lanes of the sums over slices: enough for compilers to see vectors in them. A fixed number, added up in a fixed order, so that the result is the
-/// same whatever vectors the target has.
+/// Lanes of the sums over slices: enough for compilers to see vectors in them. A fixed number, added up
+/// in a fixed order, so that the result is the same whatever vectors the target has.
 pub(crate) const LANES: usize = 16;
 /// Rounds of all lanes between two visits to the compensated sums.
 const ROUNDS: usize = 64;
