@@ -1,13 +1,14 @@
 //! Running moments of a window: constant memory, mergeable, over slices or one value at a time.
 //!
 //! Over a slice: two passes, the second of which corrects the mean of the first (Chan, Golub and
-//! `LeVeque`, 1983). One at a time: the recurrences of Welford (1962) in compensated sums. Merged after
-//! Chan, Golub and `LeVeque` (1979). Slope and correlation by the same formulas on the co-moment of time
-//! and value. Nothing is ever subtracted from an accumulator, so a result depends on the contents of its
-//! window alone.
+//! `LeVeque`, 1983). One at a time: the recurrences of Welford (1962) in compensated sums, since a plain
+//! mean stands still once its steps fall below its last digit. Merged after Chan, Golub and `LeVeque`
+//! (1979). Slope and correlation by the same formulas on the co-moment of time
+//! and value. No value is ever taken out again, so a result depends on the contents of its window alone.
 //!
 //! Values are taken to be finite. A NaN makes everything NaN but the count, which counts it, and the
-//! extremes, which pass over it. Squares have to fit: |value| below 1e150 (`f64`) or 1e16 (`f32`).
+//! extremes, which pass over it. Squares have to fit: |value| below 1e150 (`f64`) or 1e16 (`f32`). Where
+//! they vanish, for deviations below 1e-154 or 1e-19, so does the spread.
 
 use crate::real::Real;
 use crate::sum::{Sum, extremes, sums};
@@ -57,6 +58,26 @@ pub struct Summary<T = f64> {
     pub first: T,
     /// Value at the latest time.
     pub last: T,
+}
+
+impl<T: Real> Summary<T> {
+    /// Largest absolute value.
+    #[must_use]
+    pub fn peak(&self) -> T {
+        self.max.max(-self.min)
+    }
+
+    /// Largest value less smallest.
+    #[must_use]
+    pub fn range(&self) -> T {
+        self.max - self.min
+    }
+
+    /// Peak over root mean square (no unit, 1 or more); `None` if that is 0.
+    #[must_use]
+    pub fn crest_factor(&self) -> Option<T> {
+        (self.rms != T::ZERO).then(|| self.peak() / self.rms)
+    }
 }
 
 impl<T: Real> Moments<T> {
@@ -120,10 +141,10 @@ impl<T: Real> Moments<T> {
     /// Adds a value. Values of equal time keep their order of arrival: the later one is the last.
     pub fn push(&mut self, time: T, value: T) {
         self.count += 1;
-        let share = T::ONE / T::from_count(self.count);
+        let n = T::from_count(self.count);
         let (dx, dt) = (self.mean.below(value), self.mean_time.below(time));
-        self.mean.add(dx * share);
-        self.mean_time.add(dt * share);
+        self.mean.add(dx / n);
+        self.mean_time.add(dt / n);
         let left = self.mean.below(value);
         self.m2.add(dx * left);
         self.m2_time.add(dt * self.mean_time.below(time));
@@ -248,25 +269,6 @@ impl<T: Real> Moments<T> {
     pub fn variance(&self) -> Option<T> {
         let n = T::from_count(self.count);
         (self.count > 1).then(|| self.m2.value() / (n - T::ONE))
-    }
-
-    /// Largest absolute value.
-    #[must_use]
-    pub fn peak(&self) -> T {
-        self.max.max(-self.min)
-    }
-
-    /// Largest value less smallest.
-    #[must_use]
-    pub fn range(&self) -> T {
-        self.max - self.min
-    }
-
-    /// Peak over root mean square (no unit, 1 or more); `None` if all values are 0.
-    #[must_use]
-    pub fn crest_factor(&self) -> Option<T> {
-        let peak = self.peak();
-        (peak != T::ZERO).then(|| peak / self.summary().rms)
     }
 
     /// (last − first) / (its time − its time), unit per second; `None` when all values share one time.

@@ -53,6 +53,8 @@ pub trait Real:
     /// Whether it is neither infinite nor NaN.
     #[must_use]
     fn is_finite(self) -> bool;
+    /// Whether it is NaN.
+    fn is_nan(self) -> bool;
     /// IEEE 754 total order.
     #[must_use]
     fn total_cmp(&self, other: &Self) -> core::cmp::Ordering;
@@ -71,9 +73,9 @@ pub trait Real:
     /// Natural logarithm.
     #[must_use]
     fn ln(self) -> Self;
-    /// e to the power of it.
+    /// e to the power of it, less 1.
     #[must_use]
-    fn exp(self) -> Self;
+    fn exp_m1(self) -> Self;
     /// Sine of radians.
     #[must_use]
     fn sin(self) -> Self;
@@ -86,7 +88,7 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($type:ident: $sqrt:ident $ln:ident $exp:ident $sin:ident $cos:ident $atan2:ident) => {
+    ($type:ident: $sqrt:ident $ln:ident $exp_m1:ident $sin:ident $cos:ident $atan2:ident) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -113,6 +115,10 @@ macro_rules! real {
                 $type::is_finite(self)
             }
             #[inline]
+            fn is_nan(self) -> bool {
+                $type::is_nan(self)
+            }
+            #[inline]
             fn total_cmp(&self, other: &Self) -> core::cmp::Ordering {
                 $type::total_cmp(self, other)
             }
@@ -135,8 +141,8 @@ macro_rules! real {
             fn ln(self) -> Self {
                 libm::$ln(self)
             }
-            fn exp(self) -> Self {
-                libm::$exp(self)
+            fn exp_m1(self) -> Self {
+                libm::$exp_m1(self)
             }
             fn sin(self) -> Self {
                 libm::$sin(self)
@@ -151,5 +157,5 @@ macro_rules! real {
     };
 }
 
-real!(f32: sqrtf logf expf sinf cosf atan2f);
-real!(f64: sqrt log exp sin cos atan2);
+real!(f32: sqrtf logf expm1f sinf cosf atan2f);
+real!(f64: sqrt log expm1 sin cos atan2);

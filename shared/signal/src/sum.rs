@@ -73,8 +73,8 @@ fn two_sum<T: Real>(a: T, b: T) -> (T, T) {
     (sum, error)
 }
 
-/// Lanes of the sums over slices: enough for compilers to see vectors in them. A fixed number, added up in a fixed order, so that the result is the
-/// same whatever vectors the target has.
+/// Lanes of the sums over slices: enough for compilers to see vectors in them. A fixed number, added up
+/// in a fixed order, so that the result is the same whatever vectors the target has.
 pub(crate) const LANES: usize = 16;
 /// Rounds of all lanes between two visits to the compensated sums.
 const ROUNDS: usize = 64;
@@ -86,6 +86,17 @@ pub(crate) fn sums<T: Real, const M: usize, const K: usize>(
     term: impl Fn([T; M]) -> [T; K],
 ) -> [Sum<T>; K] {
     let len = inputs.iter().map(|slice| slice.len()).min().unwrap_or(0);
+    if len < 2 * LANES {
+        // Lanes would cost more than they save.
+        let mut totals = [T::ZERO; K];
+        for index in 0..len {
+            let terms = term(inputs.map(|slice| slice[index]));
+            for (total, term) in totals.iter_mut().zip(terms) {
+                *total += term;
+            }
+        }
+        return totals.map(Sum::new);
+    }
     let mut totals = [Sum::ZERO; K];
     let mut start = 0;
     while start < len {

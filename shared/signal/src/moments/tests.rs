@@ -161,15 +161,16 @@ fn a_line_has_its_slope_and_no_other_spread() {
 #[test]
 fn what_follows_from_the_moments() {
     let moments = Moments::of(&[1.0, 2.0, 3.0, 5.0], &[3.0, -4.0, 0.0, 1.0]).unwrap();
+    let summary = moments.summary();
     assert_eq!(
-        (moments.count(), moments.peak(), moments.range()),
+        (moments.count(), summary.peak(), summary.range()),
         (4, 4.0, 7.0)
     );
     assert_eq!(moments.first(), (1.0, 3.0));
     assert_eq!(moments.last(), (5.0, 1.0));
     assert_eq!(moments.variance(), Some(26.0 / 3.0));
     assert_eq!(moments.rate_of_change(), Some(-0.5));
-    assert_eq!(moments.crest_factor(), Some(4.0 / 6.5_f64.sqrt()));
+    assert_eq!(moments.summary().crest_factor(), Some(4.0 / 6.5_f64.sqrt()));
     // numpy.corrcoef
     let moments = Moments::of(&[1.0, 2.0, 3.0, 5.0], &[3.0, -4.0, 0.5, 1.0]).unwrap();
     let got: f64 = moments.correlation().unwrap();
@@ -180,10 +181,13 @@ fn what_follows_from_the_moments() {
 fn one_value_says_little() {
     for moments in [Moments::new(3.0, 0.0), Moments::of(&[3.0], &[0.0]).unwrap()] {
         assert_eq!(moments, Moments::new(3.0, 0.0));
-        assert_eq!((moments.peak(), moments.range()), (0.0, 0.0));
+        assert_eq!(
+            (moments.summary().peak(), moments.summary().range()),
+            (0.0, 0.0)
+        );
         assert_eq!(moments.variance(), None);
         assert_eq!(moments.rate_of_change(), None);
-        assert_eq!(moments.crest_factor(), None);
+        assert_eq!(moments.summary().crest_factor(), None);
         assert_eq!(moments.correlation(), None);
     }
 }
@@ -204,6 +208,32 @@ fn constants_have_exactly_no_spread() {
         let pairs: Vec<_> = times.iter().map(|time| (*time, value)).collect();
         assert_eq!(of(&pairs).unwrap().summary(), got);
     }
+}
+
+#[test]
+fn alternating_and_tiny_values_keep_their_spread() {
+    for scale in [1.0, 1e100, 1e-100, f64::MIN_POSITIVE.sqrt() * 2.0] {
+        let pairs: Vec<_> = (0..100)
+            .map(|i| (f64::from(i), if i % 2 == 0 { scale } else { -scale }))
+            .collect();
+        let (times, values): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+        for moments in [of(&pairs).unwrap(), Moments::of(&times, &values).unwrap()] {
+            let got = moments.summary();
+            assert!(got.mean.abs() <= 1e-15 * scale);
+            assert!(
+                (got.std / scale - (100.0_f64 / 99.0).sqrt()).abs() < 1e-12,
+                "{scale}"
+            );
+            assert!((got.crest_factor().unwrap() - 1.0).abs() < 1e-12);
+        }
+    }
+    let vanishing = Moments::of(&[0.0, 1.0], &[1e-300, -1e-300])
+        .unwrap()
+        .summary();
+    assert_eq!(
+        (vanishing.std, vanishing.crest_factor(), vanishing.max),
+        (0.0, None, 1e-300)
+    );
 }
 
 #[test]
