@@ -173,7 +173,10 @@ impl Channel {
                 last.map_or(Timestamp::MAX - Span(1), |last| just_after(last.time))
             }
         };
-        if first.is_none() && !class.window.is_aligned() {
+        if first.is_some() {
+            // At the end of time, too, what is open can be closed.
+            self.next_close = self.next_close.min(Timestamp::MAX - Span(1));
+        } else if !class.window.is_aligned() {
             self.next_close = Timestamp::MAX;
         }
         self.set_limit(class);

@@ -10,7 +10,7 @@ use super::world::{Behaviour, ORIGIN, channel, class, model};
 use crate::config::{EwmaConfig, FlatlineConfig, RobustZConfig, UnlistedConfig};
 use crate::feature::Feature;
 use crate::time::Span;
-use crate::window::WindowSpec;
+use crate::window::{Emit, LatePolicy, Report, WindowSpec};
 
 /// Windows of a second, all detectors with short warm-ups, two channels beyond the listed.
 pub(super) fn quick_class() -> ClassConfig {
@@ -89,6 +89,27 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (0..6000_i64).prop_map(Step::Timer),
         1 => Just(Step::Channel),
     ]
+}
+
+/// All kinds of windows, about as long as each other, with and without revisions.
+pub(super) fn any_windows() -> impl Strategy<Value = (WindowSpec, LatePolicy)> {
+    let (length, hop) = (Span::from_secs(1), Span::from_millis(400));
+    let kinds = vec![
+        WindowSpec::Tumbling { length },
+        WindowSpec::Hopping { length, hop },
+        WindowSpec::Sliding { length },
+        WindowSpec::Session {
+            gap: hop,
+            max_length: length,
+        },
+        WindowSpec::Count { size: 5 },
+    ];
+    let policies = vec![
+        LatePolicy::Drop,
+        LatePolicy::SideOutput,
+        LatePolicy::Revise { windows: 3 },
+    ];
+    (prop::sample::select(kinds), prop::sample::select(policies))
 }
 
 /// A device with what came out of it.
@@ -175,8 +196,17 @@ proptest! {
         steps in prop::collection::vec((any_step(), prop::bool::weighted(0.2)), 1..150),
         with_model in any::<bool>(),
         stuck in 0..150_usize,
+        (window, late) in any_windows(),
+        emit in prop::sample::select(vec![Emit::Every, Emit::OnChange, Emit::Interval(Span::from_secs(2))]),
     ) {
-        let class = quick_class();
+        let class = ClassConfig {
+            window,
+            late,
+            emit,
+            allowed_lateness: Span::from_secs(2),
+            report: Report::Periodic { every: Span::from_millis(700) },
+            ..quick_class()
+        };
         let model = with_model.then(|| quick_model(&class));
         let device = || Device::new(Arc::new(class.clone()), model.clone(), 7);
         let (mut whole, mut cut) = (Run::new(device()), Run::new(device()));
@@ -203,13 +233,40 @@ proptest! {
     }
 
     #[test]
+    fn other_windows_after_a_restart_hurt_nothing(
+        steps in prop::collection::vec(any_step(), 1..60),
+        after in prop::collection::vec(any_step(), 1..60),
+        (was, late) in any_windows(),
+        (is, later) in any_windows(),
+    ) {
+        let class = |window, late| ClassConfig {
+            window,
+            late,
+            allowed_lateness: Span::from_secs(2),
+            ..quick_class()
+        };
+        let mut run = Run::new(Device::new(Arc::new(class(was, late)), None, 0));
+        for step in &steps {
+            run.take(step);
+        }
+        let held = run.device.held();
+        run.device = restore(&class(is, later), None, &checkpoint(&run.device)).device;
+        prop_assert_eq!(run.device.held(), held, "what is open stays open");
+        for step in after.iter().chain([&Step::Told(Told::Stop(run.now))]) {
+            run.take(step);
+        }
+        prop_assert_eq!(run.device.held(), 0);
+    }
+
+    #[test]
     fn bytes_that_were_tampered_with_never_hurt(
         steps in prop::collection::vec(any_step(), 1..60),
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
         end in prop::option::of(any::<prop::sample::Index>()),
         after in prop::collection::vec(any_step(), 1..60),
+        (window, late) in any_windows(),
     ) {
-        let class = quick_class();
+        let class = ClassConfig { window, late, allowed_lateness: Span::from_secs(2), ..quick_class() };
         let model = quick_model(&class);
         let mut run = Run::new(Device::new(Arc::new(class.clone()), Some(model.clone()), 0));
         for step in &steps {
@@ -233,8 +290,11 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_never_hurt(mut bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let class = Arc::new(quick_class());
+    fn arbitrary_bytes_never_hurt(
+        mut bytes in prop::collection::vec(any::<u8>(), 0..300),
+        (window, late) in any_windows(),
+    ) {
+        let class = Arc::new(ClassConfig { window, late, ..quick_class() });
         let _ = Device::restore(Arc::clone(&class), None, &bytes);
         for version in 1..=2 {
             bytes.insert(0, version);
