@@ -68,7 +68,7 @@ pub struct ClosedWindow {
     /// The features that every window has.
     pub features: Summary,
     /// Those that the class asks for beyond them, in its order.
-    pub extra: Vec<f64>,
+    pub extra: Vec<Option<f64>>,
     /// Event time of the oldest reading.
     pub oldest: Timestamp,
     /// Event time of the newest reading.
@@ -354,10 +354,11 @@ pub fn memory(class: &ClassConfig) -> usize {
         _ => 0,
     };
     let panes = class.window.panes().saturating_add(revised);
+    let pane = content::PANE_BYTES + content::FULL_PANE_BYTES;
     class
         .max_window_readings
         .saturating_mul(content::SAMPLE_BYTES)
-        .saturating_add(panes.saturating_mul(content::PANE_BYTES))
+        .saturating_add(panes.saturating_mul(pane))
 }
 
 /// The latest plausible time. The end of its window has to be an instant, too.

@@ -58,6 +58,11 @@ impl ClassConfig {
 }
 
 impl ClassConfig {
+    /// Whether any feature comes from all values of a window at once.
+    pub(crate) fn needs_values(&self) -> bool {
+        self.features.iter().any(|feature| feature.needs_values())
+    }
+
     /// Windows that a detector remembers, at most.
     pub(crate) fn longest_history(&self) -> usize {
         self.detectors.robust_z.as_ref().map_or(0, |c| c.history)

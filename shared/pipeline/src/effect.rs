@@ -99,9 +99,9 @@ pub struct ChannelSummary {
     pub channel: ChannelIndex,
     /// The features that every window has.
     pub features: Summary,
-    /// Those that the class asks for beyond them, in its order.
+    /// Those that the class asks for beyond them, in its order; `None` where one is not defined.
     #[serde(deserialize_with = "lean::collect")]
-    pub extra: Vec<f64>,
+    pub extra: Vec<Option<f64>>,
 }
 
 impl ChannelSummary {
@@ -111,7 +111,7 @@ impl ChannelSummary {
     pub fn value(&self, feature: Feature, asked: &[Feature]) -> Option<f64> {
         feature.of(&self.features).or_else(|| {
             let at = asked.iter().position(|known| *known == feature)?;
-            self.extra.get(at).copied()
+            *self.extra.get(at)?
         })
     }
 }

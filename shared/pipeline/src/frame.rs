@@ -239,6 +239,13 @@ impl Frames {
         Some(self)
     }
 
+    /// Forgets the features beyond those of every window: the class asks for others now.
+    pub(crate) fn forget_extra(&mut self) {
+        for part in self.open.iter_mut().flat_map(|frame| &mut frame.channels) {
+            part.extra.clear();
+        }
+    }
+
     /// Forgets which frames might have been revised: windows are others now.
     pub(crate) fn forget_kept(&mut self) {
         self.kept.clear();

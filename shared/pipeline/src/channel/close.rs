@@ -84,12 +84,12 @@ impl Channel {
     ) -> Option<ClosedWindow> {
         let end = self.next_close;
         if grid.overlaps() {
-            self.seal(end, grid, scratch);
+            self.seal(end, grid, class, scratch);
         }
         let closed = self.on_grid(end, grid, class, scratch);
         self.closed_until = end;
         self.open_from = self.past(end);
-        self.forget(self.floor(class), grid);
+        self.forget(self.floor(class), grid, class);
         closed
     }
 
@@ -104,7 +104,7 @@ impl Channel {
     }
 
     /// Lets go of what neither open windows nor revisions of windows that end after `floor` need.
-    pub(super) fn forget(&mut self, floor: Timestamp, grid: Grid) {
+    pub(super) fn forget(&mut self, floor: Timestamp, grid: Grid, class: &ClassConfig) {
         self.forgotten = self.forgotten.max(floor);
         // The next window goes this far back.
         let next = self.closed_until + grid.hop - grid.length;
@@ -115,6 +115,11 @@ impl Channel {
             (revised - grid.hop, next.min(revised - grid.length))
         } else {
             (revised - grid.length, next)
+        };
+        let samples = if class.needs_values() {
+            samples.min(panes)
+        } else {
+            samples
         };
         self.drop_first(self.past(samples.min(self.closed_until)));
         while self.panes.front().is_some_and(|pane| pane.start < panes) {
@@ -134,7 +139,7 @@ impl Channel {
             }
             window => {
                 if let Some(grid) = window.grid() {
-                    self.forget(self.closed_until, grid);
+                    self.forget(self.closed_until, grid, class);
                 }
             }
         }

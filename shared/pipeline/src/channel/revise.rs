@@ -40,7 +40,7 @@ impl Channel {
             return;
         };
         if grid.overlaps() {
-            self.reseal(time, grid, scratch);
+            self.reseal(time, grid, class, scratch);
         }
         let mut end = grid.end_after(time);
         while end <= self.closed_until && end - grid.length <= time {

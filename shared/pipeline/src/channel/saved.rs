@@ -1,9 +1,8 @@
 //! A channel as a checkpoint holds it.
 
-use eyot_signal::Moments;
 use serde::{Deserialize, Serialize};
 
-use super::content::Pane;
+use super::content::{Pane, Sums};
 use super::{Channel, Sample};
 use crate::config::{ChannelConfig, ClassConfig};
 use crate::lean;
@@ -37,7 +36,7 @@ pub(crate) struct SavedPane {
     /// After `start`.
     oldest: Span,
     newest: Span,
-    moments: Moments,
+    sums: Sums,
 }
 
 impl SavedChannel {
@@ -70,7 +69,7 @@ impl Channel {
             start: pane.start,
             oldest: pane.oldest - pane.start,
             newest: pane.newest - pane.start,
-            moments: pane.moments,
+            sums: pane.sums.clone(),
         };
         SavedChannel {
             samples: samples.collect(),
@@ -151,14 +150,20 @@ impl Channel {
             let inside = Span::ZERO <= pane.oldest && pane.oldest <= pane.newest;
             let aligned = start.window_start(length) == start;
             let closed = start >= Timestamp::YEAR_2000 - length && start < self.closed_until;
-            if !(after && inside && aligned && closed && pane.newest < length) {
+            if !(after
+                && inside
+                && aligned
+                && closed
+                && pane.newest < length
+                && pane.sums.fits(class))
+            {
                 return None;
             }
             self.panes.push_back(Pane {
                 start,
                 oldest: start + pane.oldest,
                 newest: start + pane.newest,
-                moments: pane.moments,
+                sums: pane.sums.clone(),
             });
         }
         let ends = saved.dirty.iter().all(|end| {

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | channel | 36 and its name; not listed: its unit as well |
 //! | reading that is kept | 11 at a millisecond apart, 13 at ten seconds |
-//! | pane | 160 |
+//! | pane | 150, with features beyond those of every window 300 |
 //! | robust z-score of a channel | 13 and 4 a window in its history |
 //! | control chart of a channel | 37 at most |
 //! | flatline of a channel | 14 |
@@ -35,6 +35,7 @@ use crate::channel::{Channel, SavedChannel};
 use crate::config::{ChannelConfig, ClassConfig};
 use crate::detect::{SavedDetectors, Tuning};
 use crate::effect::{DegradedReason, Detector, Verdict};
+use crate::feature::Feature;
 use crate::frame::Frames;
 use crate::lean;
 use crate::model::{Baseline, Model};
@@ -105,6 +106,8 @@ pub enum Reset {
 struct Saved {
     next_effect: u64,
     window: WindowSpec,
+    #[serde(deserialize_with = "lean::collect")]
+    features: Vec<Feature>,
     tuning: Tuning,
     /// In the order of their index, the listed ones first.
     #[serde(deserialize_with = "lean::collect")]
@@ -176,7 +179,8 @@ impl Device {
         let mut reset = Vec::new();
         let mut device = Self::new(class, model, saved.next_effect - 1);
         let window = device.class.window;
-        let same = saved.window == window;
+        let asked = saved.features == device.class.features;
+        let same = saved.window == window && asked;
         let held = saved.channels.iter().any(|part| part.state.has_contents());
         if held && !same {
             reset.push(Reset::Windows { window });
@@ -209,6 +213,9 @@ impl Device {
         }
         if !same {
             device.frames.forget_kept();
+        }
+        if !asked {
+            device.frames.forget_extra();
         }
         device.resume_watches(&saved.watches, saved.window, &indices);
         device.silence = saved.silence;
@@ -248,6 +255,7 @@ impl Device {
         Saved {
             next_effect: self.next_effect,
             window: self.class.window,
+            features: self.class.features.clone(),
             tuning: Tuning::of(&self.class.detectors),
             channels: configs.zip(states).enumerate().map(part).collect(),
             frames: self.frames.clone(),

@@ -7,6 +7,7 @@ mod restarts;
 mod revisions;
 mod scoring;
 mod silence;
+mod textbook;
 mod world;
 
 use self::world::{Behaviour, ORIGIN, World, at, class};

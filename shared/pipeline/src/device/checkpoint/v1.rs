@@ -93,6 +93,7 @@ impl From<Saved> for super::Saved {
         Self {
             next_effect: old.next_effect,
             window: WindowSpec::Tumbling { length: old.window },
+            features: Vec::new(),
             tuning: old.tuning,
             channels: old.channels.into_iter().map(part).collect(),
             frames: old.frames.into(),
