@@ -48,7 +48,7 @@ impl fmt::Display for Summary<'_> {
                 model.map_or_else(|| "none".to_owned(), |model| model.display().to_string());
             writeln!(
                 f,
-                "class `{}`: {} channels, window {}, model {model}",
+                "class `{}`: {} channels, windows {}, model {model}",
                 class.pipeline.name,
                 class.pipeline.channels.len(),
                 class.pipeline.window,

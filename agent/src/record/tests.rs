@@ -7,6 +7,7 @@ use std::path::Path;
 
 use eyot_pipeline::Span;
 use eyot_pipeline::config::{ChannelConfig, DetectorConfig, VerdictConfig};
+use eyot_pipeline::window::{Emit, LatePolicy, Report, WindowSpec};
 use eyot_pipeline::effect::{
     AlertState, ChannelSummary, ClosedBy, DegradedReason, Detector, Verdict,
 };
@@ -38,8 +39,15 @@ fn class() -> ClassConfig {
         name: "pump".into(),
         channels: vec![channel("flow", Some("m³/h")), channel("valve", None)],
         unlisted: None,
-        window: Span::from_secs(10),
+        window: WindowSpec::Tumbling {
+            length: Span::from_secs(10),
+        },
+        features: Vec::new(),
         out_of_orderness: Span::from_secs(2),
+        allowed_lateness: Span::ZERO,
+        late: LatePolicy::Drop,
+        emit: Emit::Every,
+        report: Report::OnChange,
         frame_wait: Span::from_secs(10),
         idle_timeout: Span::from_secs(20),
         max_future_skew: Span::from_secs(300),
@@ -122,10 +130,12 @@ fn window(closed_by: ClosedBy, score: Option<Score>, verdict: Verdict) -> Effect
     let part = |channel| ChannelSummary {
         channel,
         features: moments.summary(),
+        extra: Vec::new(),
     };
     Effect::Window(Box::new(WindowSummary {
         start: at(0),
         end: at(10),
+        revision: 0,
         closed_by,
         channels: vec![part(0), part(1)],
         scored_at: at(13),

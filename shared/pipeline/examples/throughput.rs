@@ -1,12 +1,14 @@
 //! Readings a second on one core, from batches of readings to summaries.
 //!
 //! `cargo run --release -p eyot-pipeline --example throughput`
+#![expect(clippy::print_stdout, reason = "this is what it is for")]
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use eyot_pipeline::config::{ChannelConfig, ClassConfig, DetectorConfig, VerdictConfig};
 use eyot_pipeline::device::Tally;
+use eyot_pipeline::feature::Feature;
 use eyot_pipeline::window::{Emit, LatePolicy, Report, WindowSpec};
 use eyot_pipeline::{Device, Input, Reading, Span, Timestamp};
 
@@ -64,7 +66,7 @@ fn measure(name: &str, class: &ClassConfig, rate: i64, total: usize) {
         let mut device = Device::new(Arc::new(class.clone()), None, 0);
         let (mut tally, mut effects) = (Tally::default(), Vec::new());
         let mut batch = Vec::with_capacity(4096);
-        let (mut spent, mut sent, mut time) = (0.0, 0, ORIGIN);
+        let (mut seconds, mut sent, mut time) = (0.0, 0, ORIGIN);
         summaries = 0;
         while sent < total {
             batch.clear();
@@ -88,28 +90,86 @@ fn measure(name: &str, class: &ClassConfig, rate: i64, total: usize) {
                 &mut tally,
                 &mut effects,
             );
-            spent += start.elapsed().as_secs_f64();
+            seconds += start.elapsed().as_secs_f64();
             sent += batch.len();
             summaries += effects.len();
             effects.clear();
         }
         assert_eq!(tally.total(), sent as u64);
-        best = best.max(sent as f64 / spent);
+        best = best.max(sent as f64 / seconds);
     }
     println!("{name:<60} {:>8.2} M/s   {summaries} summaries", best / 1e6);
 }
 
 fn main() {
+    let flow = |window, features: &[Feature]| ClassConfig {
+        window,
+        features: features.to_vec(),
+        ..class(1)
+    };
+    let length = Span::from_secs(10);
+    let hop = Span(length.0 / 8);
+    let tumbling = WindowSpec::Tumbling { length };
+    let hopping = WindowSpec::Hopping { length, hop };
+    let merging = &Feature::EXTRA[..12];
     measure(
         "one channel, in order, tumbling 10 s",
-        &class(1),
+        &flow(tumbling, &[]),
         1000,
         8_000_000,
+    );
+    measure(
+        "the same, all features",
+        &flow(tumbling, &Feature::EXTRA),
+        1000,
+        4_000_000,
     );
     measure(
         "4000 channels, interleaved, tumbling 10 s",
         &class(4000),
         10,
         8_000_000,
+    );
+    measure(
+        "one channel, hopping 8-fold, basic features",
+        &flow(hopping, &[]),
+        1000,
+        8_000_000,
+    );
+    measure(
+        "the same, all features that merge",
+        &flow(hopping, merging),
+        1000,
+        4_000_000,
+    );
+    measure(
+        "the same, all features",
+        &flow(hopping, &Feature::EXTRA),
+        1000,
+        2_000_000,
+    );
+    let (gap, max_length) = (Span::from_millis(10), Span::from_secs(10));
+    let session = WindowSpec::Session { gap, max_length };
+    measure(
+        "one channel, sessions of 10 s",
+        &flow(session, &[]),
+        1000,
+        4_000_000,
+    );
+    let count = WindowSpec::Count { size: 1000 };
+    measure(
+        "one channel, 1000 readings each",
+        &flow(count, &[]),
+        1000,
+        4_000_000,
+    );
+    let sliding = WindowSpec::Sliding {
+        length: Span::from_millis(100),
+    };
+    measure(
+        "one channel, the last 100 readings at each",
+        &flow(sliding, &[]),
+        1000,
+        1_000_000,
     );
 }

@@ -109,6 +109,15 @@ impl WindowSpec {
         self.grid().is_some()
     }
 
+    /// From one window to the next, where that is fixed.
+    #[must_use]
+    pub const fn period(self) -> Option<Span> {
+        match self.grid() {
+            Some(grid) => Some(grid.hop),
+            None => None,
+        }
+    }
+
     /// By how much a window may end after a reading in it.
     pub(crate) const fn reach(self) -> Span {
         match self {

@@ -9,6 +9,7 @@ use eyot_pipeline::config::{
 };
 use eyot_pipeline::feature::Feature;
 use eyot_pipeline::reading::ChannelIndex;
+use eyot_pipeline::window::{Emit, LatePolicy, Report, WindowSpec};
 use globset::{Glob, GlobSet};
 
 use super::{Check, MILLISECOND};
@@ -43,12 +44,17 @@ impl Check<'_, '_> {
             name: raw.name.clone(),
             channels: self.channels(raw, at),
             unlisted: unlisted(raw),
-            window,
+            window: WindowSpec::Tumbling { length: window },
+            features: Vec::new(),
             out_of_orderness: self.span(
                 &raw.out_of_orderness,
                 &at.key("out_of_orderness"),
                 Span::ZERO,
             ),
+            allowed_lateness: Span::ZERO,
+            late: LatePolicy::Drop,
+            emit: Emit::Every,
+            report: Report::OnChange,
             frame_wait,
             idle_timeout,
             max_future_skew: self.span(

@@ -145,7 +145,7 @@ impl Naive {
     /// (start, count, first value, last value) of a window.
     fn window(&self, number: i64) -> Option<(i64, u64, i32, i32)> {
         let inside = || self.held.iter().filter(|(_, n)| **n == number);
-        let (first, last) = (inside().next()?.0, inside().last()?.0);
+        let (first, last) = (inside().next()?.0, inside().next_back()?.0);
         Some((number * WINDOW.0, inside().count() as u64, first.1, last.1))
     }
 

@@ -3,6 +3,7 @@
 //! A revision is judged by what the detectors know now, and teaches them nothing.
 
 use super::{Device, REVISION_WAIT};
+use crate::channel::Channel;
 use crate::effect::{ClosedBy, Correction, Effect, Numbered};
 use crate::frame::{Gone, Placed};
 use crate::reading::ChannelIndex;
@@ -42,7 +43,7 @@ impl Device {
                 Placed::Alone(frame) => self.emit_alone(frame, now, effects),
             }
         }
-        if self.dirty_since.is_some() && !self.channels.iter().any(|c| c.is_dirty()) {
+        if self.dirty_since.is_some() && !self.channels.iter().any(Channel::is_dirty) {
             self.dirty_since = None;
         }
     }

@@ -1,5 +1,7 @@
 //! Features by their definitions, from (seconds after the window's start, value), sorted.
 
+use std::cmp::Ordering;
+
 use crate::feature::Feature;
 
 /// A feature beyond those of every window; gaps are what is longer than 0.206 s.
@@ -8,17 +10,17 @@ pub(super) fn extra(feature: Feature, window: &[(f64, f64)], length: f64) -> Opt
     let values: Vec<f64> = window.iter().map(|w| w.1).collect();
     let mut sorted = values.clone();
     sorted.sort_by(f64::total_cmp);
-    let (least, most) = (sorted[0], sorted[sorted.len() - 1]);
+    let (low, high) = (sorted[0], sorted[sorted.len() - 1]);
     let mean = values.iter().sum::<f64>() / n;
     let moment = |power: i32| values.iter().map(|v| (v - mean).powi(power)).sum::<f64>() / n;
-    let alike = least == most;
-    let peak = most.max(-least);
+    let alike = low >= high;
+    let peak = high.max(-low);
     let (first, last) = (window[0], window[window.len() - 1]);
     match feature {
         Feature::First => Some(first.1),
         Feature::Sum => Some(values.iter().sum()),
         Feature::Variance => (window.len() > 1).then(|| moment(2) * n / (n - 1.0)),
-        Feature::Range => Some(most - least),
+        Feature::Range => Some(high - low),
         Feature::Peak => Some(peak),
         Feature::CrestFactor => {
             let square = values.iter().map(|v| v * v).sum::<f64>() / n;
@@ -63,8 +65,8 @@ pub(super) fn extra(feature: Feature, window: &[(f64, f64)], length: f64) -> Opt
 
 /// Changes from one side of the level to the other.
 fn crossings(values: &[f64], level: f64) -> f64 {
-    let sides = values.iter().filter(|v| **v != level).map(|v| *v > level);
-    let sides: Vec<bool> = sides.collect();
+    let sides = values.iter().map(|v| v.total_cmp(&level));
+    let sides: Vec<Ordering> = sides.filter(|side| side.is_ne()).collect();
     sides.windows(2).filter(|pair| pair[0] != pair[1]).count() as f64
 }
 
