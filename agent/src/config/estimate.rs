@@ -195,7 +195,11 @@ impl Outage {
     fn in_class(config: &Config, class: &Class) -> Self {
         let quotas = config.outbox.quotas;
         let channels = channels(class).max(1);
-        let every = class.pipeline.window.period().unwrap_or(Span::from_secs(1));
+        let every = class
+            .pipeline
+            .window
+            .period()
+            .unwrap_or(eyot_pipeline::Span::from_secs(1));
         let rate = config.limits.devices as f64 / every.as_secs_f64();
         let size =
             |(base, channel): (u64, u64)| base.saturating_add(channel.saturating_mul(channels));

@@ -7,12 +7,12 @@ use std::path::Path;
 
 use eyot_pipeline::Span;
 use eyot_pipeline::config::{ChannelConfig, DetectorConfig, VerdictConfig};
-use eyot_pipeline::window::{Emit, LatePolicy, Report, WindowSpec};
 use eyot_pipeline::effect::{
     AlertState, ChannelSummary, ClosedBy, DegradedReason, Detector, Verdict,
 };
 use eyot_pipeline::retention::{Quotas, WhenFull};
 use eyot_pipeline::scorer::ModelId;
+use eyot_pipeline::window::{Emit, LatePolicy, Report, WindowSpec};
 use serde_json::Value;
 
 use super::*;
