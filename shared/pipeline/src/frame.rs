@@ -89,6 +89,8 @@ pub(crate) struct Gone {
     pub(crate) revision: u32,
     /// Whether anybody was asked about it.
     pub(crate) scored: bool,
+    /// Whether it became a summary: if not, its revisions do not either.
+    pub(crate) said: bool,
     /// Number of the alert that it raised and its score then, as long as that has not been corrected.
     pub(crate) raised: Option<(u64, f64)>,
 }

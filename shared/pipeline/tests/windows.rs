@@ -147,7 +147,7 @@ fn the_worked_examples_come_out_as_documented() {
     let text = std::fs::read_to_string(path).unwrap();
     let (_, examples) = text.split_once("## Worked examples").unwrap();
     let sections = examples.split("\n### ").skip(1);
-    let rows = sections.map(|section| run(section.lines().next().unwrap(), section));
+    let rows = sections.map(|section| run(section.lines().next().unwrap_or_default(), section));
     let (sections, rows) = rows.fold((0, 0), |(n, sum), rows| (n + 1, sum + rows));
     assert_eq!((sections, rows), (7, 62), "sections and rows of the tables");
 }
@@ -181,8 +181,8 @@ fn run(name: &str, section: &str) -> usize {
             assert!(device.wake_at().is_none_or(|at| at > now), "{row}");
             let readings = &[Reading {
                 time: time(event_time),
-                value: value.parse().unwrap(),
-                channel: class.channel_index(channel).unwrap(),
+                value: value.parse().expect("a number"),
+                channel: class.channel_index(channel).expect("a channel"),
             }];
             device.handle(Input::Readings { now, readings }, &mut tally, &mut effects);
         }

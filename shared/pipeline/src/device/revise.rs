@@ -59,8 +59,12 @@ impl Device {
             frame,
             revision,
             scored,
+            said,
             raised,
         } = gone;
+        if !said {
+            return;
+        }
         let (start, end) = (frame.start, frame.end);
         let score = scored.then(|| self.rescore(&frame));
         self.emit_window(frame, revision, score.clone(), now, effects);

@@ -47,11 +47,11 @@ impl Device {
         };
         let says = watch.says(self.class.emit, end, odd, alert.is_some());
         self.learn(&frame, at, odd);
+        let raised = alert
+            .filter(|(state, _)| *state == AlertState::Raised)
+            .map(|(_, episode)| (episode.number, score.fused.unwrap_or(episode.peak)));
+        self.keep(&frame, true, says, raised);
         if says {
-            let raised = alert
-                .filter(|(state, _)| *state == AlertState::Raised)
-                .map(|(_, episode)| (episode.number, score.fused.unwrap_or(episode.peak)));
-            self.keep(&frame, true, raised);
             self.emit_window(frame, 0, Some(score.clone()), now, effects);
         }
         self.status.windows += 1;
@@ -72,13 +72,13 @@ impl Device {
 
     /// A channel's window whose frame has gone: recorded, and nobody is asked.
     pub(super) fn emit_alone(&mut self, frame: Frame, now: Timestamp, effects: &mut Vec<Numbered>) {
-        self.keep(&frame, false, None);
+        self.keep(&frame, false, true, None);
         self.status.windows += 1;
         self.emit_window(frame, 0, None, now, effects);
     }
 
     /// Keeps a frame that goes, if any of its windows may be revised.
-    fn keep(&mut self, frame: &Frame, scored: bool, raised: Option<(u64, f64)>) {
+    fn keep(&mut self, frame: &Frame, scored: bool, said: bool, raised: Option<(u64, f64)>) {
         if !self.class.window.is_aligned() {
             return;
         }
@@ -91,6 +91,7 @@ impl Device {
                 frame: frame.clone(),
                 revision: 0,
                 scored,
+                said,
                 raised,
             });
         }

@@ -179,28 +179,6 @@ fn an_idle_channel_closes_at_the_time_it_asked_to_be_woken() {
 }
 
 #[test]
-fn a_window_closed_by_silence_is_revised_by_what_comes_in_time() {
-    let mut world = World::new(class());
-    world.at(7).reading("flow", 5, 1.0);
-    world.at(67).timer().expect_window(0, Idle, &[("flow", 1)]);
-    world
-        .at(68)
-        .meets(Processed, "flow", 6, 3.0)
-        .expect_nothing();
-    world
-        .meets(Duplicate, "flow", 5, 1.0)
-        .meets(Processed, "flow", 7, 2.0);
-    assert_eq!(world.device.wake_at(), Some(at(69)));
-    world.at(69).timer();
-    let revised = world.next_window();
-    assert_eq!((revised.start, revised.revision), (at(0), 1));
-    assert_eq!(revised.channels[0].features.count, 3);
-    assert_eq!(revised.closed_by, Idle, "as before");
-    world.at(70).reading("flow", 14, 1.0);
-    world.meets(Late, "flow", 8, 1.0).expect_nothing();
-}
-
-#[test]
 fn a_frame_is_not_held_up_by_a_slow_channel_for_longer_than_the_idle_timeout() {
     let mut class = class();
     class.frame_wait = Span::from_secs(1_000_000);

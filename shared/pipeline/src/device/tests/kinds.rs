@@ -12,7 +12,7 @@ use super::textbook;
 use super::world::{ORIGIN, at};
 use crate::effect::WindowSummary;
 use crate::feature::Feature;
-use crate::window::{Report, WindowSpec};
+use crate::window::{LatePolicy, Report, WindowSpec};
 
 /// (time in nanoseconds after the origin, value), sorted.
 type Contents = Vec<(i64, f64)>;

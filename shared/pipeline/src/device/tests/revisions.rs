@@ -237,3 +237,44 @@ fn overlapping_windows_take_a_late_reading_in_all_or_none() {
     world.reading("flow", 22, 1.0);
     expect_revision(&mut world, 0, 0, &[(0, 3)]);
 }
+
+#[test]
+fn a_window_that_became_no_summary_is_not_revised_into_one() {
+    let mut class = revising();
+    class.emit = crate::window::Emit::OnChange;
+    let mut world = World::new(class);
+    for number in 0..8 {
+        world.window("flow", number, 10.0);
+    }
+    while world.pop().is_some() {}
+    world
+        .meets(Processed, "flow", 61, 10.0)
+        .at(80)
+        .timer()
+        .expect_nothing();
+}
+
+#[test]
+fn a_window_closed_by_silence_is_revised_by_what_comes_in_time() {
+    let mut world = World::new(class());
+    world.at(7).reading("flow", 5, 1.0);
+    world
+        .at(67)
+        .timer()
+        .expect_window(0, ClosedBy::Idle, &[("flow", 1)]);
+    world
+        .at(68)
+        .meets(Processed, "flow", 6, 3.0)
+        .expect_nothing();
+    world
+        .meets(Duplicate, "flow", 5, 1.0)
+        .meets(Processed, "flow", 7, 2.0);
+    assert_eq!(world.device.wake_at(), Some(at(69)));
+    world.at(69).timer();
+    let revised = world.next_window();
+    assert_eq!((revised.start, revised.revision), (at(0), 1));
+    assert_eq!(revised.channels[0].features.count, 3);
+    assert_eq!(revised.closed_by, ClosedBy::Idle, "as before");
+    world.at(70).reading("flow", 14, 1.0);
+    world.meets(Late, "flow", 8, 1.0).expect_nothing();
+}
