@@ -27,6 +27,10 @@ pub fn merge(older: &[u8], newer: &[u8]) -> Option<Vec<u8>> {
         merged.insert(key.into(), newer[key].clone());
     }
     let (a, b) = (&older["window"], &newer["window"]);
+    if !(a["revision"].is_null() && b["revision"].is_null()) {
+        // It has readings that another summary has as well.
+        return None;
+    }
     let [a_start, a_end, b_start, b_end] =
         [&a["start"], &a["end"], &b["start"], &b["end"]].map(time);
     let (a_end, b_start) = (a_end?, b_start?);

@@ -135,7 +135,7 @@ fn window(closed_by: ClosedBy, score: Option<Score>, verdict: Verdict) -> Effect
     Effect::Window(Box::new(WindowSummary {
         start: at(0),
         end: at(10),
-        revision: 0,
+        revision: u32::from(closed_by == ClosedBy::Idle),
         closed_by,
         channels: vec![part(0), part(1)],
         scored_at: at(13),
