@@ -118,6 +118,8 @@ struct Run {
     now: Timestamp,
     tally: Tally,
     effects: Vec<Numbered>,
+    /// Whether each reading gets a closer look.
+    is_long: bool,
 }
 
 impl Run {
@@ -127,6 +129,7 @@ impl Run {
             now: ORIGIN,
             tally: Tally::default(),
             effects: Vec::new(),
+            is_long: false,
         }
     }
 
@@ -172,8 +175,20 @@ impl Run {
                 Input::Channel { config: &config }
             }
         };
-        self.device
-            .handle(input, &mut self.tally, &mut self.effects);
+        match input {
+            Input::Readings { now, readings } if self.is_long => {
+                let none = Input::Readings { now, readings: &[] };
+                self.device.handle(none, &mut self.tally, &mut self.effects);
+                for reading in readings {
+                    self.device.hear(now, &mut self.effects);
+                    let fate = self.device.take(reading, now, &mut self.effects);
+                    self.tally.count(fate, 1);
+                }
+            }
+            input => self
+                .device
+                .handle(input, &mut self.tally, &mut self.effects),
+        }
     }
 
     /// All that can be seen from outside, floats to the last bit.
@@ -229,6 +244,23 @@ proptest! {
             }
             whole.effects.clear();
             cut.effects.clear();
+        }
+    }
+
+    #[test]
+    fn the_short_way_of_readings_and_the_long_way_are_one(
+        steps in prop::collection::vec(any_step(), 1..100),
+        (window, late) in any_windows(),
+    ) {
+        let class = ClassConfig { window, late, allowed_lateness: Span::from_secs(2), ..quick_class() };
+        let device = || Device::new(Arc::new(class.clone()), None, 0);
+        let (mut short, mut long) = (Run::new(device()), Run::new(device()));
+        long.is_long = true;
+        for step in &steps {
+            short.take(step);
+            long.take(step);
+            prop_assert_eq!(short.seen(), long.seen());
+            prop_assert_eq!(checkpoint(&short.device), checkpoint(&long.device));
         }
     }
 
