@@ -13,18 +13,50 @@ use crate::frame::Frame;
 use crate::lean;
 use crate::reading::ChannelIndex;
 use crate::scorer::{InputSpec, ModelId, Scorer, Transform};
+use crate::window::WindowSpec;
 
-/// The model asks for a channel that the class does not have.
+/// The model cannot judge devices of the class.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "model `{model}` needs channel `{channel}`, which class `{class}` does not have; its channels are {}",
-    .channels.join(", ")
-)]
-pub struct UnknownChannel {
-    model: String,
-    class: String,
-    channel: String,
-    channels: Vec<String>,
+pub enum BindError {
+    /// It asks for a channel that the class does not have.
+    #[error(
+        "model `{model}` needs channel `{channel}`, which class `{class}` does not have; its channels are {}",
+        .channels.join(", ")
+    )]
+    Channel {
+        /// Name of the model.
+        model: String,
+        /// Name of the class.
+        class: String,
+        /// What it asks for.
+        channel: String,
+        /// What there is.
+        channels: Vec<String>,
+    },
+    /// It asks for a feature that the class does not compute.
+    #[error(
+        "model `{model}` needs feature `{feature}`, which class `{class}` does not list in `features`"
+    )]
+    Feature {
+        /// Name of the model.
+        model: String,
+        /// Name of the class.
+        class: String,
+        /// What it asks for.
+        feature: Feature,
+    },
+    /// It asks for several channels, whose windows have nothing in common.
+    #[error(
+        "model `{model}` needs several channels at once, and windows of class `{class}` ({window}) are of one channel each"
+    )]
+    Apart {
+        /// Name of the model.
+        model: String,
+        /// Name of the class.
+        class: String,
+        /// Its windows.
+        window: WindowSpec,
+    },
 }
 
 /// A scorer whose inputs are resolved to the channels of one class. Shared by all its devices.
@@ -46,22 +78,39 @@ impl Model {
     /// Resolves the scorer's inputs.
     ///
     /// # Errors
-    /// When the class lacks a channel.
-    pub fn bind(scorer: Arc<dyn Scorer>, class: &ClassConfig) -> Result<Self, UnknownChannel> {
-        let channels = scorer
-            .inputs()
-            .iter()
-            .map(|input| {
+    /// When the class lacks a channel or a feature, or has windows of one channel each for a model of
+    /// several.
+    pub fn bind(scorer: Arc<dyn Scorer>, class: &ClassConfig) -> Result<Self, BindError> {
+        let model = || scorer.id().name.clone();
+        let mut channels = Vec::new();
+        for input in scorer.inputs() {
+            let channel =
                 class
                     .channel_index(&input.channel)
-                    .ok_or_else(|| UnknownChannel {
-                        model: scorer.id().name.clone(),
+                    .ok_or_else(|| BindError::Channel {
+                        model: model(),
                         class: class.name.clone(),
                         channel: input.channel.clone(),
                         channels: class.channels.iter().map(|c| c.name.clone()).collect(),
-                    })
-            })
-            .collect::<Result<_, _>>()?;
+                    })?;
+            let feature = input.feature;
+            if !Feature::BASIC.contains(&feature) && !class.features.contains(&feature) {
+                return Err(BindError::Feature {
+                    model: model(),
+                    class: class.name.clone(),
+                    feature,
+                });
+            }
+            channels.push(channel);
+        }
+        if !class.window.is_aligned() && channels.windows(2).any(|pair| pair[0] != pair[1]) {
+            return Err(BindError::Apart {
+                model: model(),
+                class: class.name.clone(),
+                window: class.window,
+            });
+        }
+        let channels = channels.into();
         Ok(Self { scorer, channels })
     }
 

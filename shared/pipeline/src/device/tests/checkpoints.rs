@@ -49,8 +49,9 @@ pub(super) fn quick_class() -> ClassConfig {
     class
 }
 
-fn quick_model(class: &ClassConfig) -> Model {
-    model(class, Behaviour::DoubtsHead, 3, "1")
+/// Of two channels; where windows are of one each, it can never speak.
+fn quick_model() -> Model {
+    model(&quick_class(), Behaviour::DoubtsHead, 3, "1")
 }
 
 pub(super) fn checkpoint(device: &Device) -> Vec<u8> {
@@ -222,7 +223,7 @@ proptest! {
             report: Report::Periodic { every: Span::from_millis(700) },
             ..quick_class()
         };
-        let model = with_model.then(|| quick_model(&class));
+        let model = with_model.then(quick_model);
         let device = || Device::new(Arc::new(class.clone()), model.clone(), 7);
         let (mut whole, mut cut) = (Run::new(device()), Run::new(device()));
         for (number, (mut step, here)) in steps.into_iter().enumerate() {
@@ -299,7 +300,7 @@ proptest! {
         (window, late) in any_windows(),
     ) {
         let class = ClassConfig { window, late, allowed_lateness: Span::from_secs(2), ..quick_class() };
-        let model = quick_model(&class);
+        let model = quick_model();
         let mut run = Run::new(Device::new(Arc::new(class.clone()), Some(model.clone()), 0));
         for step in &steps {
             run.take(step);

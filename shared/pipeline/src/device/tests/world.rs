@@ -286,7 +286,7 @@ pub(super) enum Behaviour {
 }
 
 /// A model of the means of `flow` and `head`.
-struct FakeScorer {
+pub(super) struct FakeScorer {
     id: ModelId,
     inputs: Vec<InputSpec>,
     behaviour: Behaviour,
@@ -304,7 +304,7 @@ pub(super) fn model(
 }
 
 impl FakeScorer {
-    fn new(behaviour: Behaviour, warmup: u32, version: &str) -> Self {
+    pub(super) fn new(behaviour: Behaviour, warmup: u32, version: &str) -> Self {
         let input = |channel: &str| InputSpec {
             channel: channel.into(),
             feature: Feature::Mean,
