@@ -137,9 +137,9 @@ struct ChannelV1<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     unit: Option<&'a str>,
     count: u64,
-    /// All but the count.
+    /// All but the count. What the class asks for and the window does not have is null.
     #[serde(flatten)]
-    features: BTreeMap<Cow<'static, str>, f64>,
+    features: BTreeMap<Cow<'static, str>, Option<f64>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -279,7 +279,7 @@ impl Encoder {
                 .into_iter()
                 .filter(|feature| *feature != Feature::Count)
                 .chain(asked.iter().copied())
-                .filter_map(|feature| Some((feature.name(), part.value(feature, asked)?)));
+                .map(|feature| (feature.name(), part.value(feature, asked)));
             let channel_v1 = ChannelV1 {
                 unit: channel.unit.as_deref(),
                 count: part.features.count,

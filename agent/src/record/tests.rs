@@ -42,7 +42,7 @@ fn class() -> ClassConfig {
         window: WindowSpec::Tumbling {
             length: Span::from_secs(10),
         },
-        features: Vec::new(),
+        features: Feature::EXTRA.to_vec(),
         out_of_orderness: Span::from_secs(2),
         allowed_lateness: Span::ZERO,
         late: LatePolicy::Drop,
@@ -130,7 +130,10 @@ fn window(closed_by: ClosedBy, score: Option<Score>, verdict: Verdict) -> Effect
     let part = |channel| ChannelSummary {
         channel,
         features: moments.summary(),
-        extra: Vec::new(),
+        // The odd ones are not defined.
+        extra: (0..Feature::EXTRA.len())
+            .map(|at| (at % 2 == usize::from(channel)).then_some(1.0))
+            .collect(),
     };
     Effect::Window(Box::new(WindowSummary {
         start: at(0),
@@ -242,6 +245,60 @@ fn alerts_are_as_published() {
     check("eyot.alert.v1", alerts().into_iter().map(encode).collect());
 }
 
+#[test]
+fn corrections_late_readings_and_stale_devices_are_as_published() {
+    let correction = |model| {
+        let score = Score {
+            fused: Some(0.4),
+            ..score(model)
+        };
+        Effect::Correction(Box::new(Correction {
+            alert: 6,
+            start: at(0),
+            end: at(10),
+            revision: 1,
+            was: 1.6,
+            score,
+            decided_at: at(13),
+        }))
+    };
+    let corrections = model_scores().into_iter().map(correction).map(encode);
+    check("eyot.correction.v1", corrections.collect());
+    let late = Effect::Late(Box::new(LateReading {
+        channel: 0,
+        time: at(3),
+        value: 1.5,
+        behind: Span::from_millis(2_500),
+        start: at(0),
+        end: at(10),
+        arrived: at(13),
+    }));
+    check("eyot.late.v1", vec![encode(late)]);
+    let stale = |state| {
+        Effect::Stale(Box::new(Stale {
+            state,
+            episode: 6,
+            last_heard: at(3),
+            every: Span::from_secs(60),
+            decided_at: at(183),
+        }))
+    };
+    let both = [AlertState::Raised, AlertState::Cleared];
+    check("eyot.stale.v1", both.map(stale).map(encode).to_vec());
+}
+
+#[test]
+fn what_a_class_asks_for_is_in_its_summaries_or_null() {
+    let record = encode(window(ClosedBy::Watermark, None, Verdict::Normal));
+    let (flow, valve) = (&record["channels"]["flow"], &record["channels"]["valve"]);
+    assert_eq!(
+        (&flow["first"], &valve["first"]),
+        (&1.0.into(), &Value::Null)
+    );
+    assert!(valve.as_object().unwrap().contains_key("first"));
+    assert_eq!((&flow["sum"], &valve["sum"]), (&Value::Null, &1.0.into()));
+}
+
 /// They are written by the store, when an outbox of one record gets two.
 #[tokio::test]
 async fn losses_are_as_published() {
@@ -305,7 +362,14 @@ async fn losses_are_as_published() {
 #[test]
 fn the_documentation_lists_every_field() {
     let text = std::fs::read_to_string(Path::new(DOCS).join("records.md")).unwrap();
-    for name in ["eyot.summary.v1", "eyot.alert.v1", "eyot.loss.v1"] {
+    for name in [
+        "eyot.summary.v1",
+        "eyot.alert.v1",
+        "eyot.correction.v1",
+        "eyot.late.v1",
+        "eyot.stale.v1",
+        "eyot.loss.v1",
+    ] {
         let (_, section) = text.split_once(&format!("\n## {name}\n")).unwrap();
         let (section, _) = section.split_once("\n## ").unwrap();
         let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
