@@ -59,6 +59,47 @@ pub enum BindError {
     },
 }
 
+/// The channels of the class that a model's inputs come from.
+///
+/// # Errors
+/// When the class lacks a channel or a feature, or has windows of one channel each for a model of
+/// several.
+pub fn resolve(
+    model: &str,
+    inputs: &[InputSpec],
+    class: &ClassConfig,
+) -> Result<Vec<ChannelIndex>, BindError> {
+    let model = || model.to_owned();
+    let mut channels = Vec::new();
+    for input in inputs {
+        let channel = class
+            .channel_index(&input.channel)
+            .ok_or_else(|| BindError::Channel {
+                model: model(),
+                class: class.name.clone(),
+                channel: input.channel.clone(),
+                channels: class.channels.iter().map(|c| c.name.clone()).collect(),
+            })?;
+        let feature = input.feature;
+        if !Feature::BASIC.contains(&feature) && !class.features.contains(&feature) {
+            return Err(BindError::Feature {
+                model: model(),
+                class: class.name.clone(),
+                feature,
+            });
+        }
+        channels.push(channel);
+    }
+    if !class.window.is_aligned() && channels.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Err(BindError::Apart {
+            model: model(),
+            class: class.name.clone(),
+            window: class.window,
+        });
+    }
+    Ok(channels)
+}
+
 /// A scorer whose inputs are resolved to the channels of one class. Shared by all its devices.
 #[derive(Clone)]
 pub struct Model {
@@ -81,36 +122,7 @@ impl Model {
     /// When the class lacks a channel or a feature, or has windows of one channel each for a model of
     /// several.
     pub fn bind(scorer: Arc<dyn Scorer>, class: &ClassConfig) -> Result<Self, BindError> {
-        let model = || scorer.id().name.clone();
-        let mut channels = Vec::new();
-        for input in scorer.inputs() {
-            let channel =
-                class
-                    .channel_index(&input.channel)
-                    .ok_or_else(|| BindError::Channel {
-                        model: model(),
-                        class: class.name.clone(),
-                        channel: input.channel.clone(),
-                        channels: class.channels.iter().map(|c| c.name.clone()).collect(),
-                    })?;
-            let feature = input.feature;
-            if !Feature::BASIC.contains(&feature) && !class.features.contains(&feature) {
-                return Err(BindError::Feature {
-                    model: model(),
-                    class: class.name.clone(),
-                    feature,
-                });
-            }
-            channels.push(channel);
-        }
-        if !class.window.is_aligned() && channels.windows(2).any(|pair| pair[0] != pair[1]) {
-            return Err(BindError::Apart {
-                model: model(),
-                class: class.name.clone(),
-                window: class.window,
-            });
-        }
-        let channels = channels.into();
+        let channels = resolve(&scorer.id().name, scorer.inputs(), class)?.into();
         Ok(Self { scorer, channels })
     }
 
