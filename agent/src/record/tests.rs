@@ -234,6 +234,9 @@ fn summaries_are_as_published() {
     let mut records: Vec<Value> = summaries().into_iter().map(encode).collect();
     let mut folded = encode(window(ClosedBy::Idle, None, Verdict::Normal));
     folded["precision"] = "f32".into();
+    folded["window"] = serde_json::json!({
+        "start": rfc3339(at(10)), "end": rfc3339(at(20)), "closed_by": "idle"
+    });
     let bodies = [&records[2], &folded].map(|record| serde_json::to_vec(record).unwrap());
     let merged = merge(&bodies[0], &bodies[1]).unwrap();
     records.push(serde_json::from_slice(&merged).unwrap());

@@ -6,8 +6,8 @@ use eyot_pipeline::window::{Emit, LatePolicy, Report, STALE_AFTER, WindowSpec};
 
 use super::{Check, MILLISECOND};
 use crate::config::fault::nearest;
-use crate::config::raw;
 use crate::config::tree::Node;
+use crate::config::{raw, text};
 
 /// The least idle timeout that is chosen when the file gives none.
 const LEAST_IDLE_TIMEOUT: Span = Span::from_secs(10);
@@ -113,6 +113,7 @@ impl Check<'_, '_> {
 
     fn hopping(&mut self, length: Span, hop: &raw::Period, at: &Node<'_>) -> WindowSpec {
         let at = at.key("hop");
+        let written = text::period(&hop.0).ok();
         let hop = self.span(hop, &at, MILLISECOND);
         if hop > length {
             let message = format!(
@@ -125,7 +126,7 @@ impl Check<'_, '_> {
         }
         let window = WindowSpec::Hopping { length, hop };
         let panes = window.panes();
-        if panes > MOST_PANES {
+        if panes > MOST_PANES && written == Some(hop) {
             let piece = Span(length.0 / i64::try_from(panes).unwrap_or(i64::MAX));
             let message = format!(
                 "each window would be merged from {panes} pieces of {piece}, which is what divides {length} and {hop}; {MOST_PANES} are allowed"

@@ -85,7 +85,7 @@ fn windows_that_are_none() {
     of(
         "{ length = \"1m\", count = 5 }",
         &[&format!(
-            "28 window.count: `count` and `length` are of different kinds of windows {KINDS}"
+            "27 window.count: `count` and `length` are of different kinds of windows {KINDS}"
         )],
     );
     of(
