@@ -279,6 +279,7 @@ impl Encoder {
                 .into_iter()
                 .filter(|feature| *feature != Feature::Count)
                 .chain(asked.iter().copied())
+                .filter(|feature| feature.is_of(channel.kind))
                 .map(|feature| (feature.name(), part.value(feature, asked)));
             let channel_v1 = ChannelV1 {
                 unit: channel.unit.as_deref(),

@@ -4,7 +4,7 @@ use eyot_pipeline::feature::Feature;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, MapDeserializer};
 
-use super::raw::{Late, OnChange, Period, Report, Size, WhenFull, Window};
+use super::raw::{Kind, Late, OnChange, Period, Report, Size, WhenFull, Window};
 use super::{Durability, MqttVersion};
 
 /// A function for each default, since that is what serde asks for.
@@ -74,6 +74,7 @@ defaults! {
     max_window_readings: usize = 2_048_usize;
     max_unlisted: usize = 64_usize;
     resolution: f64 = 0.0;
+    kind: Kind = Kind::Gauge;
 
     // [class.detectors]
     relearn_after: u32 = 360_u32;

@@ -6,7 +6,7 @@ mod schema;
 use std::path::Path;
 
 use eyot_pipeline::Span;
-use eyot_pipeline::config::{ChannelConfig, DetectorConfig, VerdictConfig};
+use eyot_pipeline::config::{ChannelConfig, ChannelKind, DetectorConfig, VerdictConfig};
 use eyot_pipeline::effect::{
     AlertState, ChannelSummary, ClosedBy, DegradedReason, Detector, Verdict,
 };
@@ -27,9 +27,10 @@ fn published(name: &str) -> Value {
 }
 
 fn class() -> ClassConfig {
-    let channel = |name: &str, unit: Option<&str>| ChannelConfig {
+    let channel = |name: &str, unit: Option<&str>, kind| ChannelConfig {
         name: name.into(),
         unit: unit.map(Into::into),
+        kind,
         min: f64::NEG_INFINITY,
         max: f64::INFINITY,
         resolution: 0.0,
@@ -37,7 +38,12 @@ fn class() -> ClassConfig {
     };
     ClassConfig {
         name: "pump".into(),
-        channels: vec![channel("flow", Some("m³/h")), channel("valve", None)],
+        channels: vec![
+            channel("flow", Some("m³/h"), ChannelKind::Gauge),
+            channel("valve", None, ChannelKind::Gauge),
+            channel("energy", None, ChannelKind::Counter),
+            channel("wind", None, ChannelKind::Degrees),
+        ],
         unlisted: None,
         window: WindowSpec::Tumbling {
             length: Span::from_secs(10),
@@ -132,7 +138,7 @@ fn window(closed_by: ClosedBy, score: Option<Score>, verdict: Verdict) -> Effect
         features: moments.summary(),
         // The odd ones are not defined.
         extra: (0..Feature::EXTRA.len())
-            .map(|at| (at % 2 == usize::from(channel)).then_some(1.0))
+            .map(|at| (at % 2 == usize::from(channel) || channel > 1).then_some(1.0))
             .collect(),
     };
     Effect::Window(Box::new(WindowSummary {
@@ -140,7 +146,7 @@ fn window(closed_by: ClosedBy, score: Option<Score>, verdict: Verdict) -> Effect
         end: at(10),
         revision: u32::from(closed_by == ClosedBy::Idle),
         closed_by,
-        channels: vec![part(0), part(1)],
+        channels: (0..4).map(part).collect(),
         scored_at: at(13),
         oldest: at(1),
         newest: at(2),
@@ -300,6 +306,11 @@ fn what_a_class_asks_for_is_in_its_summaries_or_null() {
     );
     assert!(valve.as_object().unwrap().contains_key("first"));
     assert_eq!((&flow["sum"], &valve["sum"]), (&Value::Null, &1.0.into()));
+    // Of other kinds there is no such thing.
+    assert!(flow.get("increase").is_none() && flow.get("circular_mean").is_none());
+    assert_eq!(record["channels"]["energy"]["increase"], 1.0);
+    assert!(record["channels"]["energy"].get("circular_mean").is_none());
+    assert_eq!(record["channels"]["wind"]["circular_mean"], 1.0);
 }
 
 /// They are written by the store, when an outbox of one record gets two.

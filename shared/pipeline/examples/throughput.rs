@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use eyot_pipeline::config::{ChannelConfig, ClassConfig, DetectorConfig, VerdictConfig};
+use eyot_pipeline::config::{
+    ChannelConfig, ChannelKind, ClassConfig, DetectorConfig, VerdictConfig,
+};
 use eyot_pipeline::device::Tally;
 use eyot_pipeline::feature::Feature;
 use eyot_pipeline::window::{Emit, LatePolicy, Report, WindowSpec};
@@ -18,6 +20,7 @@ fn class(channels: usize) -> ClassConfig {
     let channel = |index| ChannelConfig {
         name: format!("c{index}"),
         unit: None,
+        kind: ChannelKind::Gauge,
         min: f64::NEG_INFINITY,
         max: f64::INFINITY,
         resolution: 0.0,

@@ -21,7 +21,7 @@ use eyot_signal::Summary;
 use self::content::Pane;
 pub(crate) use self::content::Scratch;
 pub(crate) use self::saved::SavedChannel;
-use crate::config::{ChannelConfig, ClassConfig};
+use crate::config::{ChannelConfig, ChannelKind, ClassConfig};
 use crate::ledger::ReadingFate;
 use crate::reading::Reading;
 use crate::time::Timestamp;
@@ -31,6 +31,7 @@ mod close;
 mod content;
 mod revise;
 mod saved;
+mod values;
 
 /// Values further from zero are rejected: their squares leave no room for a sum, and features
 /// would stop being numbers.
@@ -117,6 +118,7 @@ pub struct Channel {
     /// Plausible values.
     low: f64,
     high: f64,
+    kind: ChannelKind,
     /// Gateway time at which a reading was last taken in.
     last_taken: Timestamp,
     /// Samples before this place are in closed windows.
@@ -146,6 +148,7 @@ impl Channel {
             room: 0,
             low: config.min.max(-MAX_MAGNITUDE),
             high: config.max.min(MAX_MAGNITUDE),
+            kind: config.kind,
             last_taken: Timestamp::MIN,
             open_from: 0,
             closed_until: Timestamp::MIN,

@@ -85,6 +85,8 @@ pub struct ChannelConfig {
     pub name: String,
     /// Unit, for people.
     pub unit: Option<String>,
+    /// What its values are.
+    pub kind: ChannelKind,
     /// Smallest plausible value, inclusive; what lies below is rejected.
     pub min: f64,
     /// Largest plausible value, inclusive; what lies above is rejected.
@@ -94,6 +96,20 @@ pub struct ChannelConfig {
     pub resolution: f64,
     /// Whether the statistical detectors watch this channel.
     pub detect: bool,
+}
+
+/// What the values of a channel are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ChannelKind {
+    /// Something that goes up and down.
+    #[default]
+    Gauge,
+    /// Something that only rises, but for resets.
+    Counter,
+    /// Angles in degrees.
+    Degrees,
+    /// Angles in radians.
+    Radians,
 }
 
 /// The statistical detectors of a class; `None` switches one off.

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use eyot_signal::Summary;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::config::ChannelKind;
+
 /// A feature of one channel over one window. Units are the channel's unless stated. Text formats have its name,
 /// binary ones its place in this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,6 +68,30 @@ pub enum Feature {
     MeanCrossings,
     /// Autocorrelation at a lag of so many readings, 1 and up (no unit); none where it is not defined.
     Autocorrelation(u16),
+    /// How far a counter has risen, resets included.
+    Increase,
+    /// The same per second, from the first reading to the last; none when all share one time.
+    Rate,
+    /// How often a counter began at 0 again (no unit).
+    Resets,
+    /// Mean direction of angles, in [0, 1 turn); none where directions cancel out.
+    CircularMean,
+    /// 0 if all directions are one, 1 if they cancel out (no unit).
+    CircularDispersion,
+    /// Strongest frequency, Hz. As with all that comes from the spectrum: none of fewer than 8 readings, of readings
+    /// that are not evenly spaced, and of a constant.
+    DominantFrequency,
+    /// Mean frequency weighted by power, Hz.
+    SpectralCentroid,
+    /// 0 of a tone, 1 of white noise (no unit).
+    SpectralEntropy,
+    /// Power from a frequency, included, to another, excluded, unit²; both in thousandths of 1 Hz. A constant has 0.
+    BandEnergy {
+        /// From here on.
+        low: u32,
+        /// Up to here; more than `low`.
+        high: u32,
+    },
 }
 
 /// How many times longer than promised an interval is a gap.
@@ -86,7 +112,7 @@ impl Feature {
     ];
 
     /// Those that a class may ask for beyond them, an example of each that has a number in it.
-    pub const EXTRA: [Self; 17] = [
+    pub const EXTRA: [Self; 26] = [
         Self::First,
         Self::Sum,
         Self::Variance,
@@ -104,6 +130,18 @@ impl Feature {
         Self::Mad,
         Self::MeanCrossings,
         Self::Autocorrelation(1),
+        Self::Increase,
+        Self::Rate,
+        Self::Resets,
+        Self::CircularMean,
+        Self::CircularDispersion,
+        Self::DominantFrequency,
+        Self::SpectralCentroid,
+        Self::SpectralEntropy,
+        Self::BandEnergy {
+            low: 500,
+            high: 2_000,
+        },
     ];
 
     /// The name used in configurations, records and manifests.
@@ -136,6 +174,19 @@ impl Feature {
             Self::Mad => "mad",
             Self::MeanCrossings => "mean_crossings",
             Self::Autocorrelation(lag) => return Cow::Owned(format!("autocorrelation_{lag}")),
+            Self::Increase => "increase",
+            Self::Rate => "rate",
+            Self::Resets => "resets",
+            Self::CircularMean => "circular_mean",
+            Self::CircularDispersion => "circular_dispersion",
+            Self::DominantFrequency => "dominant_frequency",
+            Self::SpectralCentroid => "spectral_centroid",
+            Self::SpectralEntropy => "spectral_entropy",
+            Self::BandEnergy { low, high } => {
+                let hertz = |milli: u32| f64::from(milli) / 1e3;
+                let (low, high) = (hertz(low), hertz(high));
+                return Cow::Owned(format!("band_energy_{low}_{high}"));
+            }
         })
     }
 
@@ -166,6 +217,36 @@ impl Feature {
                 | Self::Mad
                 | Self::MeanCrossings
                 | Self::Autocorrelation(_)
+                | Self::Increase
+                | Self::Rate
+                | Self::Resets
+                | Self::CircularMean
+                | Self::CircularDispersion
+                | Self::DominantFrequency
+                | Self::SpectralCentroid
+                | Self::SpectralEntropy
+                | Self::BandEnergy { .. }
+        )
+    }
+
+    /// Whether it means anything for channels of a kind.
+    #[must_use]
+    pub const fn is_of(self, kind: ChannelKind) -> bool {
+        match self {
+            Self::Increase | Self::Rate | Self::Resets => matches!(kind, ChannelKind::Counter),
+            Self::CircularMean | Self::CircularDispersion => {
+                matches!(kind, ChannelKind::Degrees | ChannelKind::Radians)
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether its name has numbers in it.
+    #[must_use]
+    pub const fn is_numbered(self) -> bool {
+        matches!(
+            self,
+            Self::Quantile(_) | Self::Autocorrelation(_) | Self::BandEnergy { .. }
         )
     }
 }
@@ -179,17 +260,30 @@ impl fmt::Display for Feature {
 /// The text names no feature.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{0}` is not a feature; there are {list}, p00 to p100 and autocorrelation_1 and up",
+    "`{0}` is not a feature; there are {list}, p00 to p100, autocorrelation_1 and up, and band_energy_0.5_2 and the like, in Hz",
     list = listed()
 )]
 pub struct UnknownFeature(String);
 
 fn listed() -> String {
-    let plain =
-        |feature: &Feature| !matches!(feature, Feature::Quantile(_) | Feature::Autocorrelation(_));
+    let plain = |feature: &Feature| !feature.is_numbered();
     let all = Feature::BASIC.into_iter().chain(Feature::EXTRA);
     let names: Vec<_> = all.filter(plain).map(Feature::name).collect();
     names.join(", ")
+}
+
+/// The band that a text may name. What it is rounded to is found out by its own name.
+fn band(text: &str) -> Option<Feature> {
+    let (low, high) = text.strip_prefix("band_energy_")?.split_once('_')?;
+    let milli = |hertz: &str| {
+        let hertz: f64 = hertz.parse().ok()?;
+        let milli = (hertz * 1e3).round();
+        (0.0..=f64::from(u32::MAX))
+            .contains(&milli)
+            .then_some(milli as u32)
+    };
+    let (low, high) = (milli(low)?, milli(high)?);
+    (low < high).then_some(Feature::BandEnergy { low, high })
 }
 
 impl FromStr for Feature {
@@ -203,7 +297,8 @@ impl FromStr for Feature {
         let numbered = percent
             .filter(|percent| *percent <= 100)
             .map(Self::Quantile)
-            .or(lag.filter(|lag| *lag > 0).map(Self::Autocorrelation));
+            .or(lag.filter(|lag| *lag > 0).map(Self::Autocorrelation))
+            .or_else(|| band(text));
         Self::BASIC
             .into_iter()
             .chain(Self::EXTRA)
@@ -242,7 +337,15 @@ mod tests {
     fn every_feature_is_found_by_its_name_in_text_and_by_its_place_in_bytes() {
         let numbered = [0, 5, 100].map(Feature::Quantile);
         let all = Feature::BASIC.into_iter().chain(Feature::EXTRA);
-        for feature in all.chain(numbered).chain([Feature::Autocorrelation(300)]) {
+        let widest = Feature::BandEnergy {
+            low: 0,
+            high: u32::MAX,
+        };
+        let numbered = numbered.into_iter();
+        for feature in all
+            .chain(numbered)
+            .chain([Feature::Autocorrelation(300), widest])
+        {
             let name = feature.name();
             assert_eq!(name.parse::<Feature>().unwrap(), feature);
             let json = serde_json::to_string(&feature).unwrap();
@@ -267,6 +370,12 @@ mod tests {
             "p",
             "autocorrelation_0",
             "autocorrelation_01",
+            "band_energy_2_1",
+            "band_energy_1_1",
+            "band_energy_1.0_2",
+            "band_energy_0.0001_2",
+            "band_energy_nan_2",
+            "band_energy_1_4294968",
             "Mean",
             "",
         ] {

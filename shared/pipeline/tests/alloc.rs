@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use eyot_pipeline::config::{
-    ChannelConfig, ClassConfig, DetectorConfig, EwmaConfig, FlatlineConfig, RobustZConfig,
-    VerdictConfig,
+    ChannelConfig, ChannelKind, ClassConfig, DetectorConfig, EwmaConfig, FlatlineConfig,
+    RobustZConfig, VerdictConfig,
 };
 use eyot_pipeline::device::Tally;
 use eyot_pipeline::feature::Feature;
@@ -24,6 +24,7 @@ fn class() -> ClassConfig {
     let channel = |name: &str| ChannelConfig {
         name: name.into(),
         unit: None,
+        kind: ChannelKind::Gauge,
         min: f64::NEG_INFINITY,
         max: f64::INFINITY,
         resolution: 0.0,

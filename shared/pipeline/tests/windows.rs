@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use eyot_pipeline::config::{ChannelConfig, ClassConfig, DetectorConfig, VerdictConfig};
+use eyot_pipeline::config::{
+    ChannelConfig, ChannelKind, ClassConfig, DetectorConfig, VerdictConfig,
+};
 use eyot_pipeline::device::Tally;
 use eyot_pipeline::effect::AlertState;
 use eyot_pipeline::ledger::ReadingFate;
@@ -14,6 +16,7 @@ fn class() -> ClassConfig {
     let channel = |name: &str| ChannelConfig {
         name: name.into(),
         unit: None,
+        kind: ChannelKind::Gauge,
         min: f64::NEG_INFINITY,
         max: f64::INFINITY,
         resolution: 0.0,

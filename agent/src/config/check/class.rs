@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use eyot_decode::conversion;
 use eyot_pipeline::Span;
 use eyot_pipeline::config::{
-    ChannelConfig, ClassConfig, DetectorConfig, EwmaConfig, FlatlineConfig, RobustZConfig,
-    UnlistedConfig, VerdictConfig,
+    ChannelConfig, ChannelKind, ClassConfig, DetectorConfig, EwmaConfig, FlatlineConfig,
+    RobustZConfig, UnlistedConfig, VerdictConfig,
 };
 use eyot_pipeline::feature::Feature;
 use eyot_pipeline::reading::ChannelIndex;
@@ -30,13 +31,14 @@ impl Check<'_, '_> {
     fn class(&mut self, raw: &raw::Class, at: &Node<'_>) -> Class {
         let window = self.window(&raw.window, raw.max_window_readings, &at.key("window"));
         let report = self.report_of(&raw.report, &at.key("report"));
-        let features = self.extra_features(&raw.features, report, &at.key("features"));
+        let channels = self.channels(raw, at);
+        let features = self.extra_features(&raw.features, report, &channels, &at.key("features"));
         let (late, allowed_lateness) = self.late(raw, window, at);
         let frame_wait = raw.frame_wait.as_ref();
         let idle_timeout = raw.idle_timeout.as_ref();
         let pipeline = ClassConfig {
             name: raw.name.clone(),
-            channels: self.channels(raw, at),
+            channels,
             unlisted: unlisted(raw),
             window,
             out_of_orderness: self.span(
@@ -140,10 +142,36 @@ impl Check<'_, '_> {
         ChannelConfig {
             name: name.to_owned(),
             unit: raw.unit.clone(),
+            kind: self.kind(raw, at),
             min,
             max,
             resolution: raw.resolution,
             detect: raw.detect,
+        }
+    }
+
+    /// What the values of a channel are. Angles are in what the unit says.
+    fn kind(&mut self, raw: &raw::Channel, at: &Node<'_>) -> ChannelKind {
+        match raw.kind {
+            raw::Kind::Gauge => ChannelKind::Gauge,
+            raw::Kind::Counter => ChannelKind::Counter,
+            raw::Kind::Angle => {
+                let Some(unit) = &raw.unit else {
+                    return ChannelKind::Degrees;
+                };
+                let degrees = conversion(unit, "deg").map(|conversion| conversion.apply(1.0));
+                let is = |one: f64| degrees.is_some_and(|degrees| (degrees - one).abs() < 1e-9);
+                if is(1.0) {
+                    return ChannelKind::Degrees;
+                }
+                if !is(1.0_f64.to_degrees()) {
+                    let message = format!("angles are in degrees or radians, not in `{unit}`");
+                    self.report
+                        .value(&at.key("unit"), message)
+                        .help("write deg or rad; readings in other units are converted");
+                }
+                ChannelKind::Radians
+            }
         }
     }
 
@@ -202,6 +230,7 @@ fn unlisted(raw: &raw::Class) -> Option<UnlistedConfig> {
         channel: ChannelConfig {
             name: String::new(),
             unit: None,
+            kind: ChannelKind::Gauge,
             min: f64::NEG_INFINITY,
             max: f64::INFINITY,
             resolution: default::resolution(),

@@ -1,6 +1,7 @@
 //! Checks the windows of a class: their kind, features, late readings, summaries and silence.
 
 use eyot_pipeline::Span;
+use eyot_pipeline::config::{ChannelConfig, ChannelKind};
 use eyot_pipeline::feature::Feature;
 use eyot_pipeline::window::{Emit, LatePolicy, Report, STALE_AFTER, WindowSpec};
 
@@ -272,6 +273,7 @@ impl Check<'_, '_> {
         &mut self,
         raw: &[String],
         report: Report,
+        channels: &[ChannelConfig],
         at: &Node<'_>,
     ) -> Vec<Feature> {
         let features = self.features(raw, at);
@@ -288,6 +290,19 @@ impl Check<'_, '_> {
                 self.report
                     .value(&at, message)
                     .help("say it, like report = { every = \"10s\" }");
+            }
+            let gauge = feature.is_of(ChannelKind::Gauge);
+            if !gauge && !channels.iter().any(|channel| feature.is_of(channel.kind)) {
+                let kind = if feature.is_of(ChannelKind::Counter) {
+                    "counter"
+                } else {
+                    "angle"
+                };
+                let message =
+                    format!("no channel of the class is of the kind that has `{feature}`");
+                self.report
+                    .value(&at, message)
+                    .help(format!("say which channel is, with kind = \"{kind}\""));
             }
         }
         features.into_iter().map(|(_, feature)| feature).collect()

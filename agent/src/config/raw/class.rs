@@ -184,6 +184,10 @@ pub(in crate::config) enum Unlisted {
 pub(in crate::config) struct Channel {
     /// Unit; readings in another one are converted to it, and rejected if that cannot be.
     pub unit: Option<String>,
+    /// What its values are, which some features want to know: `gauge`, what goes up and down; `counter`, what only
+    /// rises, but for resets; `angle`, in degrees unless the unit is `rad`.
+    #[serde(default = "default::kind")]
+    pub kind: Kind,
     /// Smallest plausible value; what lies below is rejected. Default: none.
     pub min: Option<f64>,
     /// Largest plausible value; what lies above is rejected. Default: none.
@@ -196,6 +200,18 @@ pub(in crate::config) struct Channel {
     /// Whether the statistical detectors watch this channel.
     #[serde(default = "default::on")]
     pub detect: bool,
+}
+
+/// What the values of a channel are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum Kind {
+    /// What goes up and down.
+    Gauge,
+    /// What only rises, but for resets.
+    Counter,
+    /// Directions.
+    Angle,
 }
 
 /// The statistical detectors of a class.
@@ -320,15 +336,13 @@ pub(in crate::config) struct Verdict {
 
 /// A list of features by their names.
 fn features(_: &mut SchemaGenerator) -> Schema {
-    let numbered =
-        |feature: &Feature| matches!(feature, Feature::Quantile(_) | Feature::Autocorrelation(_));
     let names = Feature::BASIC.into_iter().chain(Feature::EXTRA);
     let names: Vec<_> = names
-        .filter(|feature| !numbered(feature))
+        .filter(|feature| !feature.is_numbered())
         .map(Feature::name)
         .collect();
     let pattern = format!(
-        "^({}|p[0-9]{{2}}|p100|autocorrelation_[1-9][0-9]*)$",
+        "^({}|p[0-9]{{2}}|p100|autocorrelation_[1-9][0-9]*|band_energy_[0-9.]+_[0-9.]+)$",
         names.join("|")
     );
     json_schema!({ "type": "array", "items": { "type": "string", "pattern": pattern } })

@@ -1,6 +1,6 @@
 //! Windows of a class, their features, late readings, summaries and silence.
 
-use eyot_pipeline::config::ClassConfig;
+use eyot_pipeline::config::{ChannelKind, ClassConfig};
 use eyot_pipeline::feature::Feature;
 use eyot_pipeline::window::{Emit, LatePolicy, Report, WindowSpec};
 use std::sync::Arc;
@@ -302,11 +302,14 @@ fn features() {
         ]
     );
     for feature in Feature::EXTRA {
+        if !feature.is_of(ChannelKind::Gauge) {
+            continue;
+        }
         class(&format!(
             "features = [\"{feature}\"]\nreport = {{ every = \"1m\" }}"
         ));
     }
-    let known = "there are count, mean, std, detrended_std, min, max, rms, slope, last, first, sum, variance, range, peak, crest_factor, skewness, kurtosis, rate_of_change, zero_crossings, time_weighted_mean, gap_ratio, median, mad, mean_crossings, p00 to p100 and autocorrelation_1 and up";
+    let known = "there are count, mean, std, detrended_std, min, max, rms, slope, last, first, sum, variance, range, peak, crest_factor, skewness, kurtosis, rate_of_change, zero_crossings, time_weighted_mean, gap_ratio, median, mad, mean_crossings, increase, rate, resets, circular_mean, circular_dispersion, dominant_frequency, spectral_centroid, spectral_entropy, p00 to p100, autocorrelation_1 and up, and band_energy_0.5_2 and the like, in Hz";
     faulty(
         "features = [\"p95\", \"kurtosys\", \"p101\", \"autocorrelation_0\"]",
         &[
@@ -358,4 +361,43 @@ fn detectors_watch_what_is_computed() {
             "32 detectors.robust_z.features[0]: windows of the class have no `mad` (add it to the class: features = [\"mad\"])",
         ],
     );
+}
+
+#[test]
+fn kinds_of_channels() {
+    for (keys, kind) in [
+        ("", ChannelKind::Gauge),
+        ("kind = \"gauge\"", ChannelKind::Gauge),
+        ("kind = \"counter\"", ChannelKind::Counter),
+        ("kind = \"angle\"", ChannelKind::Degrees),
+        ("kind = \"angle\"\nunit = \"°\"", ChannelKind::Degrees),
+        ("kind = \"angle\"\nunit = \"rad\"", ChannelKind::Radians),
+    ] {
+        let config = config_with(20, keys);
+        assert_eq!(config.classes[0].pipeline.channels[0].kind, kind, "{keys}");
+    }
+    check_line(
+        20,
+        "unit = \"m\"\nkind = \"angle\"",
+        &[
+            "20:8 class[0].channels.temperature.unit: angles are in degrees or radians, not in `m` (write deg or rad; readings in other units are converted)",
+        ],
+    );
+    check_line(
+        20,
+        "kind = \"countr\"",
+        &[
+            "20:8 class[0].channels.temperature.kind: `countr` is not one of gauge, counter, angle (did you mean `counter`?)",
+        ],
+    );
+    let counted = class("features = [\"increase\"]\nchannels.energy = { kind = \"counter\" }");
+    assert_eq!(counted.features, [Feature::Increase]);
+    for (feature, kind) in [("rate", "counter"), ("circular_mean", "angle")] {
+        faulty(
+            &format!("features = [\"{feature}\"]"),
+            &[&format!(
+                "13 features[0]: no channel of the class is of the kind that has `{feature}` (say which channel is, with kind = \"{kind}\")"
+            )],
+        );
+    }
 }

@@ -57,7 +57,7 @@ fn title(schema: &Value) -> &str {
 
 /// Whether `key` is of the form that `example` is of.
 fn is_like(key: &str, example: &str) -> bool {
-    let digits = |c: char| c.is_ascii_digit();
+    let digits = |c: char| c.is_ascii_digit() || matches!(c, '.' | '_');
     let name = key.trim_end_matches(digits);
     name == example.trim_end_matches(digits) && name != key
 }

@@ -39,14 +39,15 @@ impl Channel {
             WindowSpec::Session { gap, max_length } => {
                 let (count, end) = self.session(gap, max_length);
                 let start = open.first()?.time;
-                let closed = window(&open[..count], start, end, class, scratch);
+                let closed = window(&open[..count], start, end, self.kind, class, scratch);
                 self.close_until(end, count);
                 closed
             }
             WindowSpec::Count { size } => {
                 let open = &open[..open.len().min(size)];
                 let (start, end) = (open.first()?.time, just_after(open.last()?.time));
-                let (count, closed) = (open.len(), window(open, start, end, class, scratch));
+                let closed = window(open, start, end, self.kind, class, scratch);
+                let count = open.len();
                 self.close_until(end, count);
                 closed
             }
@@ -54,7 +55,7 @@ impl Channel {
                 let end = just_after(open.first()?.time);
                 let count = open.partition_point(|sample| sample.time < end);
                 let samples = self.between(end - length, end);
-                let closed = window(samples, end - length, end, class, scratch);
+                let closed = window(samples, end - length, end, self.kind, class, scratch);
                 self.open_from += count;
                 self.closed_until = end;
                 // Not for each reading: it would move all others each time.

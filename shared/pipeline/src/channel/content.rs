@@ -1,10 +1,11 @@
 //! From readings to features.
 
-use eyot_signal::{Moments, autocorrelation, mad, mean_crossings, median, quantile};
+use eyot_signal::Moments;
 use serde::{Deserialize, Serialize};
 
+use super::values::Room;
 use super::{Channel, ClosedWindow, Sample};
-use crate::config::ClassConfig;
+use crate::config::{ChannelKind, ClassConfig};
 use crate::feature::{Feature, GAP_FACTOR};
 use crate::time::{Span, Timestamp};
 use crate::window::{Grid, Report};
@@ -14,8 +15,7 @@ use crate::window::{Grid, Report};
 pub struct Scratch {
     times: Vec<f64>,
     values: Vec<f64>,
-    /// For what disorders its input.
-    copy: Vec<f64>,
+    room: Room,
 }
 
 /// What of readings merges: all of it, or what every window has alone.
@@ -82,30 +82,29 @@ impl Scratch {
     }
 
     /// The features that the class asks for, of the values at hand and what they come to.
-    fn extra(&mut self, sums: &Sums, length: Span, class: &ClassConfig) -> Vec<Option<f64>> {
+    fn extra(
+        &mut self,
+        sums: &Sums,
+        length: Span,
+        kind: ChannelKind,
+        class: &ClassConfig,
+    ) -> Vec<Option<f64>> {
+        let Self {
+            times,
+            values,
+            room,
+        } = self;
         let features = class.features.iter();
         features
             .map(|feature| {
                 let value = if feature.needs_values() {
-                    self.of_values(*feature)
+                    room.feature(*feature, kind, times, values)
                 } else {
                     of_sums(*feature, sums, length.as_secs_f64(), class)
                 };
                 value.filter(|value| value.is_finite())
             })
             .collect()
-    }
-
-    fn of_values(&mut self, feature: Feature) -> Option<f64> {
-        self.copy.clone_from(&self.values);
-        match feature {
-            Feature::Median => median(&mut self.copy),
-            Feature::Quantile(percent) => quantile(&mut self.copy, f64::from(percent) / 100.0),
-            Feature::Mad => mad(&mut self.copy).map(|(_, mad)| mad),
-            Feature::MeanCrossings => mean_crossings(&self.values).map(|count| count as f64),
-            Feature::Autocorrelation(lag) => autocorrelation(&self.values, usize::from(lag)),
-            _ => None,
-        }
     }
 }
 
@@ -232,7 +231,8 @@ impl Channel {
     ) -> Option<ClosedWindow> {
         let start = end - grid.length;
         if !grid.overlaps() {
-            return window(self.between(start, end), start, end, class, scratch);
+            let samples = self.between(start, end);
+            return window(samples, start, end, self.kind, class, scratch);
         }
         let from = self.panes.partition_point(|pane| pane.start < start);
         let mut panes = self.panes.range(from..).take_while(|pane| pane.start < end);
@@ -250,7 +250,7 @@ impl Channel {
             start,
             end,
             features: sums.moments().summary(),
-            extra: scratch.extra(&sums, grid.length, class),
+            extra: scratch.extra(&sums, grid.length, self.kind, class),
             oldest: first.oldest,
             newest,
         })
@@ -270,6 +270,7 @@ pub(super) fn window(
     samples: &[Sample],
     start: Timestamp,
     end: Timestamp,
+    kind: ChannelKind,
     class: &ClassConfig,
     scratch: &mut Scratch,
 ) -> Option<ClosedWindow> {
@@ -279,7 +280,7 @@ pub(super) fn window(
         start,
         end,
         features: sums.moments().summary(),
-        extra: scratch.extra(&sums, end - start, class),
+        extra: scratch.extra(&sums, end - start, kind, class),
         oldest: first.time,
         newest: last.time,
     })

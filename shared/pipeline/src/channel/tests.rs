@@ -48,6 +48,7 @@ fn class() -> (ClassConfig, ChannelConfig) {
     let channel = ChannelConfig {
         name: "flow".into(),
         unit: None,
+        kind: crate::config::ChannelKind::Gauge,
         min: -100.0,
         max: 100.0,
         resolution: 0.0,

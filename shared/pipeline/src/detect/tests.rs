@@ -33,6 +33,7 @@ fn channel() -> ChannelConfig {
     ChannelConfig {
         name: "c".into(),
         unit: None,
+        kind: crate::config::ChannelKind::Gauge,
         min: f64::NEG_INFINITY,
         max: f64::INFINITY,
         resolution: 0.0,

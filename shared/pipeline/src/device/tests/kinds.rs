@@ -172,7 +172,18 @@ fn compare(effects: Vec<Effect>, mut expected: Windows, asked: &[Feature]) {
             assert_close(feature, feature.of(&part.features).unwrap(), &contents);
         }
         // What lies on the mean itself hangs on the mean's last bit.
-        for feature in asked.iter().filter(|f| **f != Feature::MeanCrossings) {
+        // Spectra are compared where they are computed: readings here are hardly ever evenly spaced.
+        let compared = |feature: &&Feature| {
+            !matches!(
+                feature,
+                Feature::MeanCrossings
+                    | Feature::DominantFrequency
+                    | Feature::SpectralCentroid
+                    | Feature::SpectralEntropy
+                    | Feature::BandEnergy { .. }
+            )
+        };
+        for feature in asked.iter().filter(compared) {
             let got = part.value(*feature, asked);
             let want = textbook::extra(*feature, &contents, (end - start) as f64 / 1e9);
             let near = match (got, want) {
@@ -260,7 +271,7 @@ proptest! {
     #[test]
     fn invariant_4_batch_equals_stream_when_late_readings_revise(
         (length, hop) in prop::sample::select(vec![(1000, 1000), (800, 100), (1000, 400)]),
-        features in prop::sample::select(vec![0, 12, 17]),
+        features in prop::sample::select(vec![0, 12, 17, 26]),
         case in case(OUT_OF_ORDERNESS_MS + 2500),
     ) {
         let mut class = class(WindowSpec::Hopping { length: millis(length), hop: millis(hop) });

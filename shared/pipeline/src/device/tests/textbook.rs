@@ -59,6 +59,12 @@ pub(super) fn extra(feature: Feature, window: &[(f64, f64)], length: f64) -> Opt
             let joint: f64 = pairs.map(|(a, b)| (a - mean) * (b - mean)).sum();
             (window.len() > lag && !alike).then(|| joint / (moment(2) * n))
         }
+        // The channels are gauges.
+        Feature::Increase
+        | Feature::Rate
+        | Feature::Resets
+        | Feature::CircularMean
+        | Feature::CircularDispersion => None,
         other => unreachable!("{other} is in every window"),
     }
 }

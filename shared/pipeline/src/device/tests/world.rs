@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::super::*;
-use crate::config::{ChannelConfig, ClassConfig, DetectorConfig, RobustZConfig, VerdictConfig};
+use crate::config::{
+    ChannelConfig, ChannelKind, ClassConfig, DetectorConfig, RobustZConfig, VerdictConfig,
+};
 use crate::effect::{Alert, AlertState, Score, WindowSummary};
 use crate::feature::Feature;
 use crate::scorer::{InputSpec, ModelId, Scorer, ScorerError, Transform};
@@ -23,6 +25,7 @@ pub(super) fn channel(name: &str) -> ChannelConfig {
     ChannelConfig {
         name: name.into(),
         unit: None,
+        kind: ChannelKind::Gauge,
         min: -1e6,
         max: 1e6,
         resolution: 0.01,
