@@ -6,12 +6,15 @@
 
 mod merge;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eyot_pipeline::config::ClassConfig;
-use eyot_pipeline::effect::{Alert, Contribution, ModelScore, Score, WindowSummary};
+use eyot_pipeline::effect::{
+    Alert, Contribution, Correction, LateReading, ModelScore, Score, Stale, WindowSummary,
+};
 use eyot_pipeline::feature::Feature;
 use eyot_pipeline::ledger::Lane;
 use eyot_pipeline::{Device, Effect, Numbered, Timestamp};
@@ -55,6 +58,53 @@ struct AlertV1<'a> {
     freshness: Freshness,
 }
 
+/// `eyot.correction.v1`: an alert that would not have been raised had all readings been in time.
+#[derive(Debug, Serialize)]
+struct CorrectionV1<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    /// Id of the alert.
+    alert: String,
+    /// Of the window that raised it.
+    start: String,
+    end: String,
+    revision: u32,
+    /// Fused score then.
+    was: f64,
+    /// Score of the revision.
+    score: ScoreV1<'a>,
+    decided_at: String,
+}
+
+/// `eyot.late.v1`: a reading that is in no window.
+#[derive(Debug, Serialize)]
+struct LateV1<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    channel: &'a str,
+    time: String,
+    value: f64,
+    /// Behind its channel's watermark.
+    behind_ms: i64,
+    /// Of the first window that it missed.
+    start: String,
+    end: String,
+    arrived: String,
+}
+
+/// `eyot.stale.v1`: a device that reports periodically has not, or does so again.
+#[derive(Debug, Serialize)]
+struct StaleV1<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    state: &'static str,
+    /// Id of the record that said it first; its own when raised.
+    episode: String,
+    last_heard: String,
+    every_ms: i64,
+    decided_at: String,
+}
+
 #[derive(Debug, Serialize)]
 struct Head<'a> {
     schema: &'static str,
@@ -68,7 +118,18 @@ struct Head<'a> {
 struct Window {
     start: String,
     end: String,
+    /// Missing when it is the first.
+    #[serde(skip_serializing_if = "is_first")]
+    revision: u32,
     closed_by: &'static str,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks with a reference"
+)]
+const fn is_first(revision: &u32) -> bool {
+    *revision == 0
 }
 
 #[derive(Debug, Serialize)]
@@ -76,9 +137,9 @@ struct ChannelV1<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     unit: Option<&'a str>,
     count: u64,
-    /// All but the count.
+    /// All but the count. What the class asks for and the window does not have is null.
     #[serde(flatten)]
-    features: BTreeMap<&'static str, f64>,
+    features: BTreeMap<Cow<'static, str>, Option<f64>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -105,7 +166,7 @@ struct ModelV1<'a> {
 #[derive(Debug, Serialize)]
 struct ContributionV1<'a> {
     channel: &'a str,
-    feature: &'static str,
+    feature: Cow<'static, str>,
     detector: &'static str,
     score: f64,
     share: f64,
@@ -156,6 +217,24 @@ impl Encoder {
                 alert.oldest,
                 json(&self.alert(name, device, number, alert)),
             ),
+            Effect::Correction(correction) => (
+                Lane::Alert,
+                "correction",
+                correction.start,
+                json(&self.correction(name, device, number, correction)),
+            ),
+            Effect::Late(late) => (
+                Lane::Summary,
+                "late",
+                late.time,
+                json(&self.late(name, device, number, late)),
+            ),
+            Effect::Stale(stale) => (
+                Lane::Alert,
+                "stale",
+                stale.last_heard,
+                json(&self.stale(name, device, number, stale)),
+            ),
         };
         Record {
             lane,
@@ -195,10 +274,13 @@ impl Encoder {
     ) -> SummaryV1<'a> {
         let channels = window.channels.iter().filter_map(|part| {
             let channel = device.channel(part.channel)?;
-            let features = Feature::ALL
+            let asked = &device.class().features;
+            let features = Feature::BASIC
                 .into_iter()
                 .filter(|feature| *feature != Feature::Count)
-                .map(|feature| (feature.name(), feature.of(&part.features)));
+                .chain(asked.iter().copied())
+                .filter(|feature| feature.is_of(channel.kind))
+                .map(|feature| (feature.name(), part.value(feature, asked)));
             let channel_v1 = ChannelV1 {
                 unit: channel.unit.as_deref(),
                 count: part.features.count,
@@ -211,12 +293,69 @@ impl Encoder {
             window: Window {
                 start: rfc3339(window.start),
                 end: rfc3339(window.end),
+                revision: window.revision,
                 closed_by: window.closed_by.name(),
             },
             channels: channels.collect(),
             score: window.score.as_ref().map(score),
             verdict: window.verdict.name(),
             freshness: freshness(window.scored_at, window.oldest),
+        }
+    }
+
+    fn correction<'a>(
+        &'a self,
+        name: &'a str,
+        device: &'a Device,
+        number: u64,
+        correction: &'a Correction,
+    ) -> CorrectionV1<'a> {
+        CorrectionV1 {
+            head: self.head("eyot.correction.v1", name, device.class(), number),
+            alert: self.id(name, correction.alert),
+            start: rfc3339(correction.start),
+            end: rfc3339(correction.end),
+            revision: correction.revision,
+            was: correction.was,
+            score: score(&correction.score),
+            decided_at: rfc3339(correction.decided_at),
+        }
+    }
+
+    fn late<'a>(
+        &'a self,
+        name: &'a str,
+        device: &'a Device,
+        number: u64,
+        late: &'a LateReading,
+    ) -> LateV1<'a> {
+        let channel = device.channel(late.channel);
+        LateV1 {
+            head: self.head("eyot.late.v1", name, device.class(), number),
+            channel: channel.map_or("", |channel| &channel.name),
+            time: rfc3339(late.time),
+            value: late.value,
+            behind_ms: late.behind.as_millis(),
+            start: rfc3339(late.start),
+            end: rfc3339(late.end),
+            arrived: rfc3339(late.arrived),
+        }
+    }
+
+    fn stale<'a>(
+        &'a self,
+        name: &'a str,
+        device: &'a Device,
+        number: u64,
+        stale: &'a Stale,
+    ) -> StaleV1<'a> {
+        StaleV1 {
+            head: self.head("eyot.stale.v1", name, device.class(), number),
+            state: stale.state.name(),
+            episode: self.id(name, stale.episode),
+            last_heard: rfc3339(stale.last_heard),
+            every_ms: stale.every.as_millis(),
+            decided_at: rfc3339(stale.decided_at),
         }
     }
 

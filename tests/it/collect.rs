@@ -21,13 +21,13 @@ use crate::support::{Feeder, PATIENCE, eyot, run, until};
 const AGENT: &str = "7e1c1f0e-8f0a-4c3e-9a57-0d8c5f1b2a3d";
 
 /// A running `eyot collect`, killed with a SIGKILL when dropped.
-struct Collecting {
+pub(crate) struct Collecting {
     process: Process,
     log: PathBuf,
 }
 
 impl Collecting {
-    fn start(broker: &Mosquitto, into: [&str; 2], more: &[&str], log: PathBuf) -> Self {
+    pub(crate) fn start(broker: &Mosquitto, into: [&str; 2], more: &[&str], log: PathBuf) -> Self {
         let url = format!("mqtt://127.0.0.1:{}", broker.port);
         let mut command = Command::new(eyot());
         command
@@ -43,7 +43,7 @@ impl Collecting {
     }
 
     /// Waits until it has been granted its subscription so many times.
-    async fn subscribed(&mut self, times: usize) {
+    pub(crate) async fn subscribed(&mut self, times: usize) {
         until("the subscription", async || {
             let ended = self.process.ended();
             assert!(ended.is_none(), "it ended: {ended:?}\n{}", self.log());
@@ -61,7 +61,7 @@ fn record(device: &str, number: u64) -> (String, String) {
 }
 
 /// Waits until the database at `path` holds so many records.
-async fn collected(path: &Path, records: u64) -> Report {
+pub(crate) async fn collected(path: &Path, records: u64) -> Report {
     until("the records", async || {
         let report = Report::read(path).ok()?;
         (report.records >= records).then_some(report)

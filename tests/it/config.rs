@@ -45,6 +45,18 @@ fn every_example_passes_and_says_what_it_means() {
     }
 }
 
+#[test]
+fn the_documentation_shows_what_is_said() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let example = project.join("config/minimal.toml");
+    let output = run(&["check", example.to_str().unwrap()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let (_, said) = said.split_once('\n').unwrap();
+    let indented: String = said.lines().map(|line| format!("    {line}\n")).collect();
+    let shown = fs::read_to_string(project.join("docs/configuration.md")).unwrap();
+    assert!(shown.contains(&indented), "{indented}");
+}
+
 /// Checks the common configuration after `change`, and returns what it is told.
 fn faults(change: impl FnOnce(String) -> String) -> (String, String) {
     let folder = TempDir::new().unwrap();

@@ -41,6 +41,7 @@ async fn dead_letters_are_listed_shown_dropped_replayed_and_exported() {
         host: "mqtt://127.0.0.1",
         source: "",
         rules: "",
+        window: "\"1s\"",
         class: "",
         tables: "[class.channels]\nspeed = {}",
         uplink: "",

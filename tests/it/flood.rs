@@ -46,6 +46,7 @@ const SETUP: Setup<'static> = Setup {
         value = "v"
         channel = "{c}"
     "#,
+    window: "\"1s\"",
     class: "max_window_readings = 64",
     tables: "[class.channels]\nspeed = {}",
     uplink: "",

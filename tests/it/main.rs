@@ -28,3 +28,4 @@ mod status;
 mod structure;
 mod support;
 mod uplink;
+mod windows;

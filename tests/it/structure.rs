@@ -24,8 +24,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "books", "clock", "collect", "config", "direct", "discover", "error", "mqtt",
-            "ops", "sim", "store",
+            "app", "books", "clock", "collect", "config", "direct", "discover", "error", "models",
+            "mqtt", "ops", "sim", "store",
         ],
     ),
     ("clock", &[]),

@@ -33,7 +33,7 @@ pub fn write(config: &Config, fleet: &FleetConfig, mut out: impl Write) -> anyho
     let names = class
         .channels
         .iter()
-        .flat_map(|c| Feature::ALL.map(|f| format!("{}.{f}", c.name)));
+        .flat_map(|c| Feature::BASIC.map(|f| format!("{}.{f}", c.name)));
     writeln!(out, "device,start,{}", names.collect::<Vec<_>>().join(","))?;
 
     let mut devices: Vec<Device> = (0..fleet.devices)
@@ -68,8 +68,9 @@ pub fn write(config: &Config, fleet: &FleetConfig, mut out: impl Write) -> anyho
             }
             write!(out, "{},{}", device_name(device), window.start.0)?;
             for part in &window.channels {
-                for feature in Feature::ALL {
-                    write!(out, ",{}", feature.of(&part.features))?;
+                for feature in Feature::BASIC {
+                    let value = feature.of(&part.features).unwrap_or(f64::NAN);
+                    write!(out, ",{value}")?;
                 }
             }
             writeln!(out)?;

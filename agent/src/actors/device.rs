@@ -316,7 +316,7 @@ impl DeviceActorState {
             .iter()
             .filter_map(|numbered| match &numbered.effect {
                 Effect::Window(window) => Some(window.oldest),
-                Effect::Alert(_) => None,
+                _ => None,
             })
             .min()
     }

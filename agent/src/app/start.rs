@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eyot_pipeline::Span;
-use eyot_pipeline::model::{Model, UnknownChannel};
+use eyot_pipeline::model::{BindError, Model};
 use eyot_pipeline::restart::RestartPolicy;
 use eyot_pipeline::scorer::Scorer;
 use ractor::{Actor, ActorRef};
@@ -74,7 +74,7 @@ pub enum StartError {
         /// Which.
         class: String,
         /// Why.
-        source: UnknownChannel,
+        source: BindError,
     },
     /// An actor.
     #[error("cannot start {part}")]

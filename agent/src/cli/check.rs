@@ -9,13 +9,26 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use eyot_pipeline::config::ClassConfig;
+use eyot_pipeline::model::resolve;
+use eyot_pipeline::window::{Emit, LatePolicy, Report, STALE_AFTER};
+
 use crate::config::{Config, Estimate};
+use crate::error::chain;
+use crate::models::Manifest;
 
 /// Checks the file at `path`: a summary on standard output and success, or its faults on standard
 /// error and failure.
 pub fn run(path: &Path) -> ExitCode {
     match Config::load(path) {
         Ok(config) => {
+            let unfit = unfit_models(&config);
+            if !unfit.is_empty() {
+                for text in &unfit {
+                    eprintln!("{}: {text}", path.display());
+                }
+                return ExitCode::FAILURE;
+            }
             println!("{}: ok\n{}", path.display(), Summary(&config));
             ExitCode::SUCCESS
         }
@@ -26,6 +39,24 @@ pub fn run(path: &Path) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What keeps models from judging the devices of their classes: an agent would do without them.
+fn unfit_models(config: &Config) -> Vec<String> {
+    let mut unfit = Vec::new();
+    for class in &config.classes {
+        let Some(folder) = &class.model else { continue };
+        let fault = match Manifest::load(&folder.join("manifest.toml")) {
+            Ok(manifest) => {
+                let inputs = manifest.inputs();
+                let resolved = resolve(&manifest.name, &inputs, &class.pipeline);
+                resolved.err().map(|error| error.to_string())
+            }
+            Err(error) => Some(chain(&error)),
+        };
+        unfit.extend(fault.map(|fault| format!("class `{}`: {fault}", class.pipeline.name)));
+    }
+    unfit
 }
 
 /// What a configuration says, in a few lines.
@@ -55,11 +86,12 @@ impl fmt::Display for Summary<'_> {
                 model.map_or_else(|| "none".to_owned(), |model| model.display().to_string());
             writeln!(
                 f,
-                "class `{}`: {} channels, window {}, model {model}",
+                "class `{}`: {} channels, windows {}, model {model}",
                 class.pipeline.name,
                 class.pipeline.channels.len(),
                 class.pipeline.window,
             )?;
+            write!(f, "{}", Details(&class.pipeline))?;
         }
         match &config.uplink {
             Some(uplink) => writeln!(f, "uplink: {}:{}", uplink.broker.host, uplink.broker.port)?,
@@ -67,5 +99,41 @@ impl fmt::Display for Summary<'_> {
         }
         writeln!(f, "devices: {} at most", config.limits.devices)?;
         write!(f, "{}", Estimate::of(config))
+    }
+}
+
+/// What a class says beyond the defaults, each in a line.
+struct Details<'c>(&'c ClassConfig);
+
+impl fmt::Display for Details<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let class = self.0;
+        if let Some((first, rest)) = class.features.split_first() {
+            write!(f, "  features beside those of every window: {first}")?;
+            for feature in rest {
+                write!(f, ", {feature}")?;
+            }
+            writeln!(f)?;
+        }
+        match class.late {
+            LatePolicy::Drop => {}
+            LatePolicy::SideOutput => writeln!(f, "  late readings become records of their own")?,
+            LatePolicy::Revise { windows } => writeln!(
+                f,
+                "  late readings revise the last {windows} windows, for {} after their end",
+                class.allowed_lateness
+            )?,
+        }
+        match class.emit {
+            Emit::Every => {}
+            Emit::OnChange => writeln!(f, "  summaries when the verdict changes")?,
+            Emit::Interval(interval) => writeln!(f, "  a summary each {interval}")?,
+        }
+        match class.report {
+            Report::OnChange => Ok(()),
+            Report::Periodic { every } => {
+                writeln!(f, "  stale after {} of silence", every.times(STALE_AFTER))
+            }
+        }
     }
 }

@@ -72,9 +72,7 @@ impl Database {
                 });
             }
         }
-        if latest == Latest::Table {
-            schema::keep_latest(&mut db).map_err(&opening)?;
-        }
+        schema::keep_views(&mut db, latest == Latest::Table).map_err(&opening)?;
         Ok(Self {
             db,
             path: path.to_owned(),

@@ -218,6 +218,10 @@ struct Head {
     time: Option<Value>,
     from: Option<Value>,
     to: Option<Value>,
+    start: Option<Value>,
+    end: Option<Value>,
+    last_heard: Option<Value>,
+    decided_at: Option<Value>,
     reason: Option<Value>,
     records: Option<Value>,
     unlisted: Option<Value>,
@@ -253,6 +257,9 @@ fn record(payload: &[u8]) -> Content {
         .unwrap_or(schema);
     let window = |key: &str| head.window.as_ref().and_then(|window| window.get(key));
     let time = head.time.as_ref();
+    // A reading that came too late has both its own time and the window that it missed.
+    let first = time.or(head.start.as_ref()).or(head.last_heard.as_ref());
+    let last = time.or(head.end.as_ref()).or(head.decided_at.as_ref());
     let lost = lost(&head, kind, &id);
     Content::Record(Record {
         id,
@@ -263,8 +270,8 @@ fn record(payload: &[u8]) -> Content {
             .as_ref()
             .and_then(Value::as_str)
             .map(str::to_owned),
-        start: instant(window("start").or(head.from.as_ref()).or(time)),
-        end: instant(window("end").or(head.to.as_ref()).or(time)),
+        start: instant(window("start").or(head.from.as_ref()).or(first)),
+        end: instant(window("end").or(head.to.as_ref()).or(last)),
         body: text.to_owned(),
         lost,
     })

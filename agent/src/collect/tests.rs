@@ -274,6 +274,69 @@ fn the_latest_of_every_kind_is_kept_once_it_was_asked_for() {
     assert_eq!(latest(), [("a".into(), 2, 5), ("b".into(), 1, 2)]);
 }
 
+/// A summary of the window that ends so many seconds into the minute.
+fn window(number: u64, end: u32, revision: Option<u32>) -> Arrived {
+    let revision = revision.map_or_else(String::new, |n| format!(r#""revision":{n},"#));
+    let (id, start) = (id(0, "a", number), end - 10);
+    let body = format!(
+        r#"{{"schema":"eyot.summary.v1","id":"{id}","agent":"gw","window":{{{revision}"start":"2026-01-01T00:00:{start:02}Z","end":"2026-01-01T00:00:{end:02}Z"}}}}"#
+    );
+    arrived("eyot/gw/summary/a", body)
+}
+
+#[test]
+fn revisions_take_the_place_of_what_was_said_before_and_all_is_kept() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("c.db");
+    let numbers = |query: &str| -> Vec<u64> {
+        Connection::open(&path)
+            .unwrap()
+            .prepare(query)
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap()
+    };
+    let mut database = Database::open(&path, "eyot", Latest::Table).unwrap();
+    let burst = [
+        window(1, 10, None),
+        // A straggler.
+        window(2, 10, None),
+        window(3, 20, None),
+        window(5, 10, Some(2)),
+        window(4, 10, Some(1)),
+    ];
+    database.commit(&burst).unwrap();
+    let hold = "SELECT number FROM summaries ORDER BY number";
+    assert_eq!(numbers(hold), [3, 5]);
+    assert_eq!(
+        numbers("SELECT number FROM latest"),
+        [3],
+        "of the last window"
+    );
+    database.commit(&[window(6, 20, Some(1))]).unwrap();
+    assert_eq!(numbers(hold), [5, 6]);
+    assert_eq!(numbers("SELECT number FROM latest"), [6]);
+    let all = numbers("SELECT number FROM records ORDER BY number");
+    assert_eq!(all, [1, 2, 3, 4, 5, 6]);
+    drop(database);
+    // The same window of the agent's next database.
+    let again = arrived(
+        "eyot/gw/summary/a",
+        String::from_utf8(window(1, 10, None).payload.to_vec())
+            .unwrap()
+            .replace("/1/a/1", "/2/a/1"),
+    );
+    open(&path).commit(&[again]).unwrap();
+    assert_eq!(numbers(hold), [1, 6]);
+    assert_eq!(
+        numbers("SELECT number FROM latest"),
+        [1],
+        "of the last epoch"
+    );
+}
+
 #[test]
 fn rows_may_be_removed_without_their_coming_back() {
     let dir = TempDir::new().unwrap();

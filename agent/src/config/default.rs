@@ -4,7 +4,7 @@ use eyot_pipeline::feature::Feature;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, MapDeserializer};
 
-use super::raw::{Period, Size, WhenFull};
+use super::raw::{Kind, Late, OnChange, Period, Report, Size, WhenFull, Window};
 use super::{Durability, MqttVersion};
 
 /// A function for each default, since that is what serde asks for.
@@ -64,20 +64,25 @@ defaults! {
     backoff_max: Period = "30s";
 
     // [[class]]
-    window: Period = "10s";
+    window: Window = "10s";
+    late: Late = Late::Drop;
+    revise_windows: u32 = 8_u32;
+    emit: String = "every";
+    report: Report = Report::OnChange(OnChange::OnChange);
     out_of_orderness: Period = "2s";
     max_future_skew: Period = "5m";
     max_window_readings: usize = 2_048_usize;
     max_unlisted: usize = 64_usize;
     resolution: f64 = 0.0;
+    kind: Kind = Kind::Gauge;
 
     // [class.detectors]
     relearn_after: u32 = 360_u32;
-    robust_z_features: Vec<Feature> = [Feature::Mean, Feature::DetrendedStd];
+    robust_z_features: Vec<String> = names(&[Feature::Mean, Feature::DetrendedStd]);
     robust_z_threshold: f64 = 5.0;
     robust_z_history: usize = 60_usize;
     robust_z_warmup: usize = 20_usize;
-    ewma_features: Vec<Feature> = [Feature::Mean];
+    ewma_features: Vec<String> = names(&[Feature::Mean]);
     ewma_lambda: f64 = 0.2;
     ewma_threshold: f64 = 5.0;
     ewma_warmup: usize = 30_usize;
@@ -99,6 +104,10 @@ defaults! {
 
     // Any switch that is on unless told otherwise.
     on: bool = true;
+}
+
+fn names(features: &[Feature]) -> Vec<String> {
+    features.iter().map(Feature::to_string).collect()
 }
 
 /// Name of an agent on a machine without a usable host name.

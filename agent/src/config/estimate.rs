@@ -2,12 +2,21 @@
 
 use std::fmt;
 
+use eyot_pipeline::Span;
+use eyot_pipeline::channel;
+use eyot_pipeline::config::ClassConfig;
+use eyot_pipeline::window::{Emit, LatePolicy};
+
 use super::{Class, Config, Durability};
 
 /// Memory of a device's actor apart from its windows and baselines.
 const DEVICE_BYTES: u64 = 10 * 1024;
-/// A reading in an open window: time and value.
-const WINDOW_READING_BYTES: u64 = 16;
+/// A channel in a frame that is kept because it may be revised, without the features beyond those of every window.
+const KEPT_FRAME_BYTES: u64 = 110;
+/// Each feature beyond them.
+const KEPT_FEATURE_BYTES: u64 = 16;
+/// Frames that are kept where late readings revise, at least.
+const LEAST_KEPT_FRAMES: u64 = 8;
 /// A reading on its way through a mailbox, with its share of the batch around it.
 const IN_FLIGHT_READING_BYTES: u64 = 64;
 /// A window's feature in a detector's memory.
@@ -19,10 +28,12 @@ const LOG_BYTES: u64 = 16 << 20;
 /// Loss records, which have a bound of their own.
 const LOSS_BYTES: u64 = 4 << 20;
 
-/// A summary as JSON, and each of its channels.
-const SUMMARY_BYTES: (u64, u64) = (500, 300);
+/// A summary as JSON, each of its channels, and each feature of one beyond those of every window.
+const SUMMARY_BYTES: [u64; 3] = [500, 300, 35];
 /// The same once it is folded: noise in all of its numbers, which is what cannot be made smaller.
-const FOLDED_BYTES: (u64, u64) = (8, 25);
+const FOLDED_BYTES: [u64; 3] = [8, 25, 4];
+/// From one window of a channel to the next, where that depends on the readings.
+const ASSUMED_PERIOD: Span = Span::from_secs(1);
 
 /// Upper bounds in bytes, beside the process itself and its models. They are reached only if all
 /// devices are of the costliest class and fill every window to its limit.
@@ -31,7 +42,11 @@ pub struct Estimate {
     devices: u64,
     class: String,
     channels: u64,
+    channel_bytes: u64,
     window_readings: u64,
+    panes: u64,
+    kept_frames: u64,
+    kept_bytes: u64,
     remembered: u64,
     in_flight: u64,
     outbox: u64,
@@ -54,7 +69,11 @@ impl Estimate {
             devices: config.limits.devices as u64,
             class: costliest.map_or_else(String::new, |class| class.pipeline.name.clone()),
             channels: costliest.map_or(0, channels),
+            channel_bytes: costliest.map_or(0, channel_bytes),
             window_readings: costliest.map_or(0, |class| class.pipeline.max_window_readings as u64),
+            panes: costliest.map_or(0, |class| class.pipeline.window.panes() as u64),
+            kept_frames: costliest.map_or(0, |class| kept_frames(&class.pipeline)),
+            kept_bytes: costliest.map_or(0, kept_bytes),
             remembered: costliest.map_or(0, remembered),
             in_flight: config.limits.readings_in_flight as u64,
             outbox: config.outbox.quotas.bytes,
@@ -71,9 +90,13 @@ impl Estimate {
     }
 
     fn windows(&self) -> u64 {
-        [self.channels, self.window_readings, WINDOW_READING_BYTES]
+        [self.channels, self.channel_bytes]
             .into_iter()
             .fold(self.devices, u64::saturating_mul)
+    }
+
+    fn kept(&self) -> u64 {
+        self.devices.saturating_mul(self.kept_bytes)
     }
 
     fn baselines(&self) -> u64 {
@@ -93,6 +116,7 @@ impl Estimate {
     pub fn memory(&self) -> u64 {
         [
             self.windows(),
+            self.kept(),
             self.baselines(),
             self.actors(),
             self.queues(),
@@ -138,15 +162,29 @@ impl fmt::Display for Estimate {
             "memory at worst: {}, beside the process and its models",
             Bytes(self.memory())
         )?;
-        writeln!(
+        write!(
             f,
-            "  open windows {}: {} devices × {} channels × {} readings × {WINDOW_READING_BYTES} B (class `{}`)",
+            "  windows {}: {} devices × {} channels × {} for {} readings",
             Bytes(self.windows()),
             self.devices,
             self.channels,
+            Bytes(self.channel_bytes),
             self.window_readings,
-            self.class
         )?;
+        if self.panes > 0 {
+            write!(f, " and {} panes", self.panes)?;
+        }
+        writeln!(f, " (class `{}`)", self.class)?;
+        if self.kept_frames > 0 {
+            writeln!(
+                f,
+                "  frames that may be revised {}: {} devices × {} frames × {} channels",
+                Bytes(self.kept()),
+                self.devices,
+                self.kept_frames,
+                self.channels,
+            )?;
+        }
         writeln!(
             f,
             "  baselines {}: {} devices × {} features × {FEATURE_BYTES} B",
@@ -208,10 +246,24 @@ impl Outage {
 
     fn in_class(config: &Config, class: &Class) -> Self {
         let quotas = config.outbox.quotas;
-        let channels = channels(class).max(1);
-        let rate = config.limits.devices as f64 / class.pipeline.window.as_secs_f64();
-        let size =
-            |(base, channel): (u64, u64)| base.saturating_add(channel.saturating_mul(channels));
+        let window = class.pipeline.window;
+        // Windows that channels do not have in common are summed up each alone.
+        let (summaries, channels) = match channels(class).max(1) {
+            channels if window.is_aligned() => (1, channels),
+            channels => (channels, 1),
+        };
+        let period = window.period().unwrap_or(ASSUMED_PERIOD);
+        let every = match class.pipeline.emit {
+            Emit::Interval(interval) => interval.max(period),
+            Emit::Every | Emit::OnChange => period,
+        };
+        let summaries = config.limits.devices as f64 * summaries as f64;
+        let rate = summaries / every.as_secs_f64();
+        let extra = class.pipeline.features.len() as u64;
+        let size = |[base, channel, feature]: [u64; 3]| {
+            let channel = channel.saturating_add(feature.saturating_mul(extra));
+            base.saturating_add(channel.saturating_mul(channels))
+        };
         let (plain, folded) = (size(SUMMARY_BYTES) as f64, size(FOLDED_BYTES));
         // What is younger than this is not folded yet.
         let young = config.outbox.fold_after.as_secs_f64();
@@ -249,7 +301,7 @@ impl fmt::Display for Outage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "outage covered at least: {:.1} h, bounded by {}: {:.1} summaries/s × {} B once folded (class `{}`: all devices, {} channels, one summary a window)",
+            "outage covered at least: {:.1} h, bounded by {}: {:.1} summaries/s × {} B once folded (class `{}`: all devices, {} channels a summary)",
             self.hours, self.limit, self.rate, self.folded, self.class, self.channels
         )
     }
@@ -262,12 +314,30 @@ fn channels(class: &Class) -> u64 {
 }
 
 fn device_bytes(class: &Class) -> u64 {
-    let channels = channels(class);
-    let readings = class.pipeline.max_window_readings as u64;
-    let windows = channels
-        .saturating_mul(readings)
-        .saturating_mul(WINDOW_READING_BYTES);
-    windows.saturating_add(remembered(class).saturating_mul(FEATURE_BYTES))
+    channels(class)
+        .saturating_mul(channel_bytes(class))
+        .saturating_add(kept_bytes(class))
+        .saturating_add(remembered(class).saturating_mul(FEATURE_BYTES))
+}
+
+fn channel_bytes(class: &Class) -> u64 {
+    channel::memory(&class.pipeline) as u64
+}
+
+/// Frames that a device keeps so that they may be revised.
+fn kept_frames(class: &ClassConfig) -> u64 {
+    match class.late {
+        LatePolicy::Revise { windows } => u64::from(windows).max(LEAST_KEPT_FRAMES),
+        LatePolicy::Drop | LatePolicy::SideOutput => 0,
+    }
+}
+
+fn kept_bytes(class: &Class) -> u64 {
+    let extra = class.pipeline.features.len() as u64;
+    let channel = KEPT_FRAME_BYTES.saturating_add(extra.saturating_mul(KEPT_FEATURE_BYTES));
+    kept_frames(&class.pipeline)
+        .saturating_mul(channels(class))
+        .saturating_mul(channel)
 }
 
 /// Features of past windows that the detectors of one device remember.

@@ -2,7 +2,8 @@
 //!
 //! What is kept is what the merged record would hold if it had been computed over all the readings: counts,
 //! extremes, means, deviations and root mean squares merge exactly (Chan, Golub and `LeVeque`, 1979). Slope and
-//! the deviation about it do not, since they need times that a record does not have, and are left out.
+//! the deviation about it do not, since they need times that a record does not have, and are left out; so are the
+//! features that a class asks for. Windows of a channel that overlap are not merged: a reading in both would count twice.
 
 use eyot_pipeline::Timestamp;
 use serde_json::{Map, Value};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::clock::rfc3339;
 
 /// The summary that stands for `older` and `newer` under the identity of `newer`; `None` if they are
-/// not two summaries of one device in one class.
+/// not two summaries of one device in one class, or may have readings in common.
 pub fn merge(older: &[u8], newer: &[u8]) -> Option<Vec<u8>> {
     let [older, newer] = [older, newer].map(|body| serde_json::from_slice::<Value>(body).ok());
     let (older, newer) = (older?, newer?);
@@ -27,12 +28,20 @@ pub fn merge(older: &[u8], newer: &[u8]) -> Option<Vec<u8>> {
         merged.insert(key.into(), newer[key].clone());
     }
     let (a, b) = (&older["window"], &newer["window"]);
+    if !(a["revision"].is_null() && b["revision"].is_null()) {
+        // It has readings that another summary has as well.
+        return None;
+    }
     let [a_start, a_end, b_start, b_end] =
         [&a["start"], &a["end"], &b["start"], &b["end"]].map(time);
-    let (a_end, b_start) = (a_end?, b_start?);
+    let (a_start, a_end, b_start, b_end) = (a_start?, a_end?, b_start?, b_end?);
+    let overlap = a_start < b_end && b_start < a_end;
+    if overlap && have_a_channel_in_common(&older["channels"], &newer["channels"]) {
+        return None;
+    }
     let mut window = Map::new();
-    window.insert("start".into(), rfc3339(a_start?.min(b_start)).into());
-    window.insert("end".into(), rfc3339(a_end.max(b_end?)).into());
+    window.insert("start".into(), rfc3339(a_start.min(b_start)).into());
+    window.insert("end".into(), rfc3339(a_end.max(b_end)).into());
     window.insert("closed_by".into(), b["closed_by"].clone());
     merged.insert("window".into(), window.into());
     let channels = channels(&older["channels"], &newer["channels"], b_start >= a_end)?;
@@ -71,6 +80,11 @@ fn first_number(record: &Value) -> Option<u64> {
 fn time(value: &Value) -> Option<Timestamp> {
     let time: jiff::Timestamp = value.as_str()?.parse().ok()?;
     i64::try_from(time.as_nanosecond()).ok().map(Timestamp)
+}
+
+fn have_a_channel_in_common(a: &Value, b: &Value) -> bool {
+    let names = a.as_object().into_iter().flat_map(Map::keys);
+    names.into_iter().any(|name| b.get(name).is_some())
 }
 
 /// `in_order` if no reading of the one may be later than one of the other.

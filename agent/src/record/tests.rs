@@ -6,12 +6,13 @@ mod schema;
 use std::path::Path;
 
 use eyot_pipeline::Span;
-use eyot_pipeline::config::{ChannelConfig, DetectorConfig, VerdictConfig};
+use eyot_pipeline::config::{ChannelConfig, ChannelKind, DetectorConfig, VerdictConfig};
 use eyot_pipeline::effect::{
     AlertState, ChannelSummary, ClosedBy, DegradedReason, Detector, Verdict,
 };
 use eyot_pipeline::retention::{Quotas, WhenFull};
 use eyot_pipeline::scorer::ModelId;
+use eyot_pipeline::window::{Emit, LatePolicy, Report, WindowSpec};
 use serde_json::Value;
 
 use super::*;
@@ -26,9 +27,10 @@ fn published(name: &str) -> Value {
 }
 
 fn class() -> ClassConfig {
-    let channel = |name: &str, unit: Option<&str>| ChannelConfig {
+    let channel = |name: &str, unit: Option<&str>, kind| ChannelConfig {
         name: name.into(),
         unit: unit.map(Into::into),
+        kind,
         min: f64::NEG_INFINITY,
         max: f64::INFINITY,
         resolution: 0.0,
@@ -36,10 +38,22 @@ fn class() -> ClassConfig {
     };
     ClassConfig {
         name: "pump".into(),
-        channels: vec![channel("flow", Some("m³/h")), channel("valve", None)],
+        channels: vec![
+            channel("flow", Some("m³/h"), ChannelKind::Gauge),
+            channel("valve", None, ChannelKind::Gauge),
+            channel("energy", None, ChannelKind::Counter),
+            channel("wind", None, ChannelKind::Degrees),
+        ],
         unlisted: None,
-        window: Span::from_secs(10),
+        window: WindowSpec::Tumbling {
+            length: Span::from_secs(10),
+        },
+        features: Feature::EXTRA.to_vec(),
         out_of_orderness: Span::from_secs(2),
+        allowed_lateness: Span::ZERO,
+        late: LatePolicy::Drop,
+        emit: Emit::Every,
+        report: Report::OnChange,
         frame_wait: Span::from_secs(10),
         idle_timeout: Span::from_secs(20),
         max_future_skew: Span::from_secs(300),
@@ -122,12 +136,17 @@ fn window(closed_by: ClosedBy, score: Option<Score>, verdict: Verdict) -> Effect
     let part = |channel| ChannelSummary {
         channel,
         features: moments.summary(),
+        // The odd ones are not defined.
+        extra: (0..Feature::EXTRA.len())
+            .map(|at| (at % 2 == usize::from(channel) || channel > 1).then_some(1.0))
+            .collect(),
     };
     Effect::Window(Box::new(WindowSummary {
         start: at(0),
         end: at(10),
+        revision: u32::from(closed_by == ClosedBy::Idle),
         closed_by,
-        channels: vec![part(0), part(1)],
+        channels: (0..4).map(part).collect(),
         scored_at: at(13),
         oldest: at(1),
         newest: at(2),
@@ -221,6 +240,9 @@ fn summaries_are_as_published() {
     let mut records: Vec<Value> = summaries().into_iter().map(encode).collect();
     let mut folded = encode(window(ClosedBy::Idle, None, Verdict::Normal));
     folded["precision"] = "f32".into();
+    folded["window"] = serde_json::json!({
+        "start": rfc3339(at(10)), "end": rfc3339(at(20)), "closed_by": "idle"
+    });
     let bodies = [&records[2], &folded].map(|record| serde_json::to_vec(record).unwrap());
     let merged = merge(&bodies[0], &bodies[1]).unwrap();
     records.push(serde_json::from_slice(&merged).unwrap());
@@ -230,6 +252,65 @@ fn summaries_are_as_published() {
 #[test]
 fn alerts_are_as_published() {
     check("eyot.alert.v1", alerts().into_iter().map(encode).collect());
+}
+
+#[test]
+fn corrections_late_readings_and_stale_devices_are_as_published() {
+    let correction = |model| {
+        let score = Score {
+            fused: Some(0.4),
+            ..score(model)
+        };
+        Effect::Correction(Box::new(Correction {
+            alert: 6,
+            start: at(0),
+            end: at(10),
+            revision: 1,
+            was: 1.6,
+            score,
+            decided_at: at(13),
+        }))
+    };
+    let corrections = model_scores().into_iter().map(correction).map(encode);
+    check("eyot.correction.v1", corrections.collect());
+    let late = Effect::Late(Box::new(LateReading {
+        channel: 0,
+        time: at(3),
+        value: 1.5,
+        behind: Span::from_millis(2_500),
+        start: at(0),
+        end: at(10),
+        arrived: at(13),
+    }));
+    check("eyot.late.v1", vec![encode(late)]);
+    let stale = |state| {
+        Effect::Stale(Box::new(Stale {
+            state,
+            episode: 6,
+            last_heard: at(3),
+            every: Span::from_secs(60),
+            decided_at: at(183),
+        }))
+    };
+    let both = [AlertState::Raised, AlertState::Cleared];
+    check("eyot.stale.v1", both.map(stale).map(encode).to_vec());
+}
+
+#[test]
+fn what_a_class_asks_for_is_in_its_summaries_or_null() {
+    let record = encode(window(ClosedBy::Watermark, None, Verdict::Normal));
+    let (flow, valve) = (&record["channels"]["flow"], &record["channels"]["valve"]);
+    assert_eq!(
+        (&flow["first"], &valve["first"]),
+        (&1.0.into(), &Value::Null)
+    );
+    assert!(valve.as_object().unwrap().contains_key("first"));
+    assert_eq!((&flow["sum"], &valve["sum"]), (&Value::Null, &1.0.into()));
+    // Of other kinds there is no such thing.
+    assert!(flow.get("increase").is_none() && flow.get("circular_mean").is_none());
+    assert_eq!(record["channels"]["energy"]["increase"], 1.0);
+    assert!(record["channels"]["energy"].get("circular_mean").is_none());
+    assert_eq!(record["channels"]["wind"]["circular_mean"], 1.0);
 }
 
 /// They are written by the store, when an outbox of one record gets two.
@@ -295,7 +376,14 @@ async fn losses_are_as_published() {
 #[test]
 fn the_documentation_lists_every_field() {
     let text = std::fs::read_to_string(Path::new(DOCS).join("records.md")).unwrap();
-    for name in ["eyot.summary.v1", "eyot.alert.v1", "eyot.loss.v1"] {
+    for name in [
+        "eyot.summary.v1",
+        "eyot.alert.v1",
+        "eyot.correction.v1",
+        "eyot.late.v1",
+        "eyot.stale.v1",
+        "eyot.loss.v1",
+    ] {
         let (_, section) = text.split_once(&format!("\n## {name}\n")).unwrap();
         let (section, _) = section.split_once("\n## ").unwrap();
         let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));

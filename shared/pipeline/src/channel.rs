@@ -1,23 +1,37 @@
-//! One channel of one device: event-time order, duplicates, lateness, tumbling windows.
+//! One channel of one device: event-time order, duplicates, lateness, windows.
 //!
-//! Readings of open windows are kept sorted by time and value until their window closes, and only
-//! then folded into features. So a window's features depend on what is in it and never on the order
-//! of arrival, and a duplicate is found however late it comes, as long as its window is open.
+//! Readings are kept sorted by time and value until no window needs them any more, and folded into
+//! features when a window closes. So a window's features depend on what is in it and never on the
+//! order of arrival, and a duplicate is found however late it comes, as long as its window is open.
 //! A window closes when the watermark (the newest event time, or the time of its arrival if that is
 //! earlier, less `out_of_orderness`) reaches its end, or when the channel falls silent.
+//!
+//! ```text
+//! samples   ──────────────┬──────────────────────
+//!   in closed windows,    │ open: in no closed
+//!   needed once more      │ window yet
+//!                    open_from
+//! ```
 
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 
-use eyot_signal::{Moments, Summary};
+use eyot_signal::Summary;
 
-use crate::config::{ChannelConfig, ClassConfig};
+use self::content::Pane;
+pub(crate) use self::content::Scratch;
+pub(crate) use self::saved::SavedChannel;
+use crate::config::{ChannelConfig, ChannelKind, ClassConfig};
 use crate::ledger::ReadingFate;
 use crate::reading::Reading;
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
+use crate::window::{LatePolicy, WindowSpec};
 
-pub(crate) use self::saved::SavedChannel;
-
+mod close;
+mod content;
+mod revise;
 mod saved;
+mod values;
 
 /// Values further from zero are rejected: their squares leave no room for a sum, and features
 /// would stop being numbers.
@@ -46,38 +60,142 @@ impl Sample {
 }
 
 /// The features of a channel over one closed window.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ClosedWindow {
     /// Start, inclusive.
     pub start: Timestamp,
     /// End, exclusive.
     pub end: Timestamp,
-    /// The features.
+    /// The features that every window has.
     pub features: Summary,
+    /// Those that the class asks for beyond them, in its order.
+    pub extra: Vec<Option<f64>>,
     /// Event time of the oldest reading.
     pub oldest: Timestamp,
     /// Event time of the newest reading.
     pub newest: Timestamp,
 }
 
-/// The state of one channel.
-#[derive(Debug, Clone, Default)]
+/// What a reading that was taken in has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It waits for its windows to close.
+    Open,
+    /// It belongs to windows that had closed, which are to be emitted again.
+    Revises,
+}
+
+/// Up to where the device's earliest frame cares about a channel's frontier.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FrameBound {
+    /// A channel that gets here is not waited for any more.
+    pub(crate) passed: Timestamp,
+    /// A channel that goes on from here makes the frame go.
+    pub(crate) ahead: Timestamp,
+}
+
+impl FrameBound {
+    /// There is no frame.
+    pub(crate) const NONE: Self = Self {
+        passed: Timestamp::MAX,
+        ahead: Timestamp::MAX,
+    };
+}
+
+/// The state of one channel. What each reading touches comes first.
+#[derive(Debug, Clone)]
 pub struct Channel {
-    /// Readings of open windows, sorted by time and value.
+    /// Sorted by time and value.
     samples: Vec<Sample>,
-    /// Largest min(event time, arrival) so far.
-    frontier: Option<Timestamp>,
+    /// Largest min(event time, arrival) so far; the earliest instant if there was none.
+    frontier: Timestamp,
     /// What the frontier was before it last moved.
-    frontier_before: Option<Timestamp>,
-    /// Everything before this has been closed.
-    closed_until: Option<Timestamp>,
-    /// End of the earliest open window: the one around the first of the samples.
-    next_close: Option<Timestamp>,
+    frontier_before: Timestamp,
+    /// As long as the frontier stays below it, nothing closes.
+    limit: Timestamp,
+    /// Readings that may be appended without another look.
+    room: usize,
+    /// Plausible values.
+    low: f64,
+    high: f64,
+    kind: ChannelKind,
     /// Gateway time at which a reading was last taken in.
-    last_taken: Option<Timestamp>,
+    last_taken: Timestamp,
+    /// Samples before this place are in closed windows.
+    open_from: usize,
+    /// Everything before this has been closed; the earliest instant if nothing was.
+    closed_until: Timestamp,
+    /// End of the earliest window that is to be closed, or an instant before it; the last instant if
+    /// there is none.
+    next_close: Timestamp,
+    /// Windows that end here or before are no longer revised.
+    forgotten: Timestamp,
+    /// What overlapping windows are merged from, in order of time: all before `closed_until`.
+    panes: VecDeque<Pane>,
+    /// Ends of closed windows whose contents have changed since they were emitted, sorted.
+    dirty: Vec<Timestamp>,
 }
 
 impl Channel {
+    /// Nothing has come yet.
+    #[must_use]
+    pub fn new(config: &ChannelConfig) -> Self {
+        Self {
+            samples: Vec::new(),
+            frontier: Timestamp::MIN,
+            frontier_before: Timestamp::MIN,
+            limit: Timestamp::MIN,
+            room: 0,
+            low: config.min.max(-MAX_MAGNITUDE),
+            high: config.max.min(MAX_MAGNITUDE),
+            kind: config.kind,
+            last_taken: Timestamp::MIN,
+            open_from: 0,
+            closed_until: Timestamp::MIN,
+            next_close: Timestamp::MAX,
+            forgotten: Timestamp::MIN,
+            panes: VecDeque::new(),
+            dirty: Vec::new(),
+        }
+    }
+
+    /// Takes a reading that is the newest of its channel and closes nothing: the way of nearly all.
+    /// `latest` is the latest plausible time. False if it needs a closer look.
+    #[inline]
+    pub(crate) fn append(
+        &mut self,
+        reading: &Reading,
+        now: Timestamp,
+        latest: Timestamp,
+        frame: &FrameBound,
+    ) -> bool {
+        let reached = reading.time.min(now);
+        let plausible =
+            reading.value >= self.low && reading.value <= self.high && reading.time <= latest;
+        let stirs_frame = (reached >= frame.passed && self.frontier < frame.passed)
+            || (reached > self.frontier && self.frontier >= frame.ahead);
+        let newest = self
+            .samples
+            .last()
+            .is_some_and(|last| last.time < reading.time);
+        if !(plausible && newest && reached < self.limit && self.room > 0) || stirs_frame {
+            return false;
+        }
+        self.samples.push(Sample::new(reading));
+        self.room -= 1;
+        self.last_taken = now;
+        self.advance(reached);
+        true
+    }
+
+    #[inline]
+    fn advance(&mut self, reached: Timestamp) {
+        if reached > self.frontier {
+            self.frontier_before = self.frontier;
+            self.frontier = reached;
+        }
+    }
+
     /// Takes a reading in, or says what else became of it. Close windows afterwards, also when it
     /// found no room: it has moved the watermark all the same, or a full channel would stay full.
     ///
@@ -88,138 +206,172 @@ impl Channel {
         reading: &Reading,
         now: Timestamp,
         class: &ClassConfig,
-        channel: &ChannelConfig,
-    ) -> Result<(), ReadingFate> {
-        plausible(reading, now, class, channel)?;
-        if self.is_late(reading.time, class) {
+        scratch: &mut Scratch,
+    ) -> Result<Taken, ReadingFate> {
+        self.plausible(reading, now, class)?;
+        if self.is_late(reading.time, class) && !self.accepts(reading.time, class) {
             return Err(ReadingFate::Late);
         }
-        let sample = Sample::new(reading);
-        let at = match self.samples.last() {
-            Some(last) if last.order(&sample).is_ge() => {
-                match self.samples.binary_search_by(|held| held.order(&sample)) {
-                    Ok(_) => return Err(ReadingFate::Duplicate),
-                    Err(at) => at,
-                }
+        if self.samples.len() >= class.max_window_readings {
+            // What is only there to be revised gives way.
+            self.forget_closed(class);
+            if reading.time < self.closed_until && !self.accepts(reading.time, class) {
+                return Err(ReadingFate::Late);
             }
-            _ => self.samples.len(),
-        };
-        let reached = Some(reading.time.min(now));
-        if reached > self.frontier {
-            self.frontier_before = self.frontier;
-            self.frontier = reached;
         }
+        let sample = Sample::new(reading);
+        let Err(at) = self.place(&sample) else {
+            return Err(ReadingFate::Duplicate);
+        };
+        self.advance(reading.time.min(now));
         if self.samples.len() >= class.max_window_readings {
             return Err(ReadingFate::RejectedWindowFull);
         }
-        self.samples.insert(at, sample);
-        self.last_taken = Some(now);
-        if at == 0 {
-            self.next_close = Some(window_end(reading.time, class.window));
-        }
-        Ok(())
+        Ok(self.insert(at, &sample, now, class, scratch))
     }
 
-    /// Whether the window around `time` is closed, or has seen the watermark pass without a reading
-    /// in it.
+    /// Where a sample is, or else where it belongs.
+    fn place(&self, sample: &Sample) -> Result<usize, usize> {
+        match self.samples.last() {
+            Some(last) if last.order(sample).is_ge() => {
+                self.samples.binary_search_by(|held| held.order(sample))
+            }
+            _ => Err(self.samples.len()),
+        }
+    }
+
+    fn insert(
+        &mut self,
+        at: usize,
+        sample: &Sample,
+        now: Timestamp,
+        class: &ClassConfig,
+        scratch: &mut Scratch,
+    ) -> Taken {
+        self.samples.insert(at, *sample);
+        self.last_taken = now;
+        if sample.time < self.closed_until && class.window.is_aligned() {
+            self.open_from += 1;
+            self.touch(sample.time, class, scratch);
+            // Windows that were empty may no longer be.
+            self.refresh(class);
+            return Taken::Revises;
+        }
+        self.refresh_after(at, class);
+        Taken::Open
+    }
+
+    /// Whether the first window to contain `time` is closed, or has seen the watermark pass without a
+    /// reading in it.
     fn is_late(&self, time: Timestamp, class: &ClassConfig) -> bool {
-        let watermark = self.watermark(class.out_of_orderness);
-        self.closed_until.is_some_and(|end| time < end)
-            || watermark.is_some_and(|mark| time < mark && window_end(time, class.window) <= mark)
+        if time < self.closed_until {
+            return true;
+        }
+        let mark = self.mark(class);
+        if time >= mark {
+            return false;
+        }
+        match class.window {
+            WindowSpec::Tumbling { .. } | WindowSpec::Hopping { .. } => class
+                .window
+                .grid()
+                .is_some_and(|grid| grid.end_after(time) <= mark),
+            WindowSpec::Sliding { .. } => true,
+            WindowSpec::Session { gap, .. } => time + gap <= mark && !self.joins(time, gap),
+            WindowSpec::Count { .. } => false,
+        }
     }
 
-    /// The watermark; `None` before the first reading.
-    pub fn watermark(&self, out_of_orderness: Span) -> Option<Timestamp> {
-        Some(self.frontier? - out_of_orderness)
+    /// Whether an open session takes a reading of this time in.
+    fn joins(&self, time: Timestamp, gap: crate::time::Span) -> bool {
+        let open = &self.samples[self.open_from..];
+        let at = open.partition_point(|sample| sample.time < time);
+        let before = at.checked_sub(1).map(|before| time - open[before].time);
+        let after = open.get(at).map(|after| after.time - time);
+        before
+            .into_iter()
+            .chain(after)
+            .any(|distance| distance < gap)
     }
 
-    /// The watermark that the channel has gone on from: where it stood before it last moved; `None`
-    /// before it did.
-    pub fn watermark_before(&self, out_of_orderness: Span) -> Option<Timestamp> {
-        Some(self.frontier_before? - out_of_orderness)
+    /// The watermark; the earliest instant before the first reading.
+    pub(crate) fn mark(&self, class: &ClassConfig) -> Timestamp {
+        self.frontier - class.out_of_orderness
     }
 
-    /// Whether any window is open.
+    /// The furthest that the channel has gone on from; the earliest instant if it has not.
+    pub(crate) fn frontier_before(&self) -> Timestamp {
+        self.frontier_before
+    }
+
+    /// Whether any reading is in no closed window yet.
     pub fn has_open_window(&self) -> bool {
-        self.next_close.is_some()
-    }
-
-    /// Whether the watermark has reached the end of the earliest open window.
-    pub fn is_due(&self, out_of_orderness: Span) -> bool {
-        match (self.next_close, self.watermark(out_of_orderness)) {
-            (Some(end), Some(watermark)) => watermark >= end,
-            _ => false,
-        }
-    }
-
-    /// Closes the earliest open window, whatever the watermark; `None` if there is none.
-    pub fn close_earliest(&mut self, window: Span) -> Option<ClosedWindow> {
-        let end = self.next_close?;
-        let count = self.samples.partition_point(|sample| sample.time < end);
-        let (first, rest) = self.samples[..count].split_first()?;
-        let start = end - window;
-        let seconds = |time: Timestamp| (time - start).as_secs_f64();
-        let mut moments = Moments::new(seconds(first.time), first.value);
-        for sample in rest {
-            moments.push(seconds(sample.time), sample.value);
-        }
-        let closed = ClosedWindow {
-            start,
-            end,
-            features: moments.summary(),
-            oldest: first.time,
-            newest: self.samples[count - 1].time,
-        };
-        self.samples.drain(..count);
-        self.closed_until = Some(end);
-        self.next_close = self.earliest_end(window);
-        Some(closed)
-    }
-
-    fn earliest_end(&self, window: Span) -> Option<Timestamp> {
-        let first = self.samples.first()?;
-        Some(window_end(first.time, window))
+        self.open_from < self.samples.len()
     }
 
     /// Gateway time at which the channel counts as silent, if it has an open window. Late, repeated
     /// and rejected readings do not keep a window open.
-    pub fn idle_at(&self, idle_timeout: Span) -> Option<Timestamp> {
-        self.next_close?;
-        Some(self.last_taken? + idle_timeout)
+    pub fn idle_at(&self, idle_timeout: crate::time::Span) -> Option<Timestamp> {
+        self.has_open_window()
+            .then(|| self.last_taken + idle_timeout)
     }
 
     /// Readings held in open windows.
     pub fn held(&self) -> usize {
+        self.samples.len() - self.open_from
+    }
+
+    /// Readings held in all.
+    pub fn kept(&self) -> usize {
         self.samples.len()
     }
-}
 
-fn window_end(time: Timestamp, window: Span) -> Timestamp {
-    time.window_start(window) + window
-}
-
-/// Whether a reading can be true at all.
-fn plausible(
-    reading: &Reading,
-    now: Timestamp,
-    class: &ClassConfig,
-    channel: &ChannelConfig,
-) -> Result<(), ReadingFate> {
-    // The end of its window has to be an instant, too.
-    let latest = (now + class.max_future_skew).min(Timestamp::MAX - class.window);
-    if !reading.value.is_finite() {
-        Err(ReadingFate::RejectedNotFinite)
-    } else if reading.value < channel.min.max(-MAX_MAGNITUDE)
-        || reading.value > channel.max.min(MAX_MAGNITUDE)
-    {
-        Err(ReadingFate::RejectedRange)
-    } else if reading.time > latest {
-        Err(ReadingFate::RejectedFuture)
-    } else if reading.time < Timestamp::YEAR_2000 {
-        Err(ReadingFate::RejectedPast)
-    } else {
-        Ok(())
+    /// Whether a reading can be true at all.
+    fn plausible(
+        &self,
+        reading: &Reading,
+        now: Timestamp,
+        class: &ClassConfig,
+    ) -> Result<(), ReadingFate> {
+        if !reading.value.is_finite() {
+            Err(ReadingFate::RejectedNotFinite)
+        } else if reading.value < self.low || reading.value > self.high {
+            Err(ReadingFate::RejectedRange)
+        } else if reading.time > latest(now, class) {
+            Err(ReadingFate::RejectedFuture)
+        } else if reading.time < Timestamp::YEAR_2000 {
+            Err(ReadingFate::RejectedPast)
+        } else {
+            Ok(())
+        }
     }
+}
+
+/// Bytes that the readings and panes of a channel take, at most: 16 for each of `max_window_readings`, as
+/// many panes as the longest window has and those that may still be revised. Vectors may have grown to
+/// twice of that.
+#[must_use]
+pub fn memory(class: &ClassConfig) -> usize {
+    let revised = match class.late {
+        LatePolicy::Revise { windows } if class.window.panes() > 0 => windows as usize,
+        _ => 0,
+    };
+    let panes = class.window.panes().saturating_add(revised);
+    let pane = content::PANE_BYTES + content::FULL_PANE_BYTES;
+    class
+        .max_window_readings
+        .saturating_mul(content::SAMPLE_BYTES)
+        .saturating_add(panes.saturating_mul(pane))
+}
+
+/// The latest plausible time. The end of its window has to be an instant, too.
+pub(crate) fn latest(now: Timestamp, class: &ClassConfig) -> Timestamp {
+    (now + class.max_future_skew).min(Timestamp::MAX - class.window.reach())
+}
+
+/// Whether closed windows may accept readings after the watermark has passed them.
+const fn revises(class: &ClassConfig) -> bool {
+    matches!(class.late, LatePolicy::Revise { .. })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::feature::Feature;
 use crate::reading::ChannelIndex;
 use crate::time::Span;
+use crate::window::{Emit, LatePolicy, Report, WindowSpec};
 
 /// Everything a device of this class needs to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,10 +14,21 @@ pub struct ClassConfig {
     pub channels: Vec<ChannelConfig>,
     /// How channels are treated that the list does not name; `None`: they are passed over.
     pub unlisted: Option<UnlistedConfig>,
-    /// Length of the tumbling window.
-    pub window: Span,
+    /// How event time is cut into windows.
+    pub window: WindowSpec,
+    /// Features of each window beyond those that every window has.
+    pub features: Vec<Feature>,
     /// How far behind the newest reading of a channel the others may come and still be in time.
     pub out_of_orderness: Span,
+    /// How far the watermark may be past the end of a closed window that still accepts readings. Of
+    /// no effect unless `late` is [`LatePolicy::Revise`].
+    pub allowed_lateness: Span,
+    /// What becomes of readings that come after their window has closed.
+    pub late: LatePolicy,
+    /// Which windows become summaries.
+    pub emit: Emit,
+    /// Whether silence of the whole device means something.
+    pub report: Report,
     /// How long, in event time, a finished channel waits for the slower ones before the device's
     /// window is scored without them.
     pub frame_wait: Span,
@@ -24,7 +36,8 @@ pub struct ClassConfig {
     pub idle_timeout: Span,
     /// Readings stamped further ahead of the gateway's clock than this are rejected.
     pub max_future_skew: Span,
-    /// Upper bound of readings held per channel in open windows.
+    /// Upper bound of readings held per channel, in open windows and in closed ones that may still
+    /// be revised or that later windows need.
     pub max_window_readings: usize,
     /// Statistical detectors.
     pub detectors: DetectorConfig,
@@ -44,6 +57,18 @@ impl ClassConfig {
     }
 }
 
+impl ClassConfig {
+    /// Whether any feature comes from all values of a window at once.
+    pub(crate) fn needs_values(&self) -> bool {
+        self.features.iter().any(|feature| feature.needs_values())
+    }
+
+    /// Windows that a detector remembers, at most.
+    pub(crate) fn longest_history(&self) -> usize {
+        self.detectors.robust_z.as_ref().map_or(0, |c| c.history)
+    }
+}
+
 /// Channels that a device turns out to have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnlistedConfig {
@@ -60,6 +85,8 @@ pub struct ChannelConfig {
     pub name: String,
     /// Unit, for people.
     pub unit: Option<String>,
+    /// What its values are.
+    pub kind: ChannelKind,
     /// Smallest plausible value, inclusive; what lies below is rejected.
     pub min: f64,
     /// Largest plausible value, inclusive; what lies above is rejected.
@@ -69,6 +96,20 @@ pub struct ChannelConfig {
     pub resolution: f64,
     /// Whether the statistical detectors watch this channel.
     pub detect: bool,
+}
+
+/// What the values of a channel are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ChannelKind {
+    /// Something that goes up and down.
+    #[default]
+    Gauge,
+    /// Something that only rises, but for resets.
+    Counter,
+    /// Angles in degrees.
+    Degrees,
+    /// Angles in radians.
+    Radians,
 }
 
 /// The statistical detectors of a class; `None` switches one off.

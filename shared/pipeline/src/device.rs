@@ -5,24 +5,33 @@
 
 use std::sync::Arc;
 
-use crate::channel::Channel;
+use crate::channel::{Channel, Scratch};
 use crate::config::{ChannelConfig, ClassConfig};
-use crate::detect::{ChannelDetectors, Finding};
-use crate::effect::{
-    Alert, AlertState, ClosedBy, DegradedReason, Effect, ModelScore, Numbered, Score, Verdict,
-    WindowSummary,
-};
-use crate::frame::{Frame, Frames};
+use crate::detect::ChannelDetectors;
+use crate::effect::{ClosedBy, DegradedReason, Effect, Numbered, Verdict};
+use crate::frame::{Frame, Frames, Placed};
 use crate::ledger::ReadingFate;
 use crate::model::{Baseline, Model};
 use crate::reading::{ChannelIndex, Reading};
-use crate::score;
-use crate::time::Timestamp;
-use crate::verdict::{Change, Episode, VerdictState};
+use crate::time::{Span, Timestamp};
+
+use self::silence::Silence;
+use self::watch::Watch;
 
 pub use self::checkpoint::{Reset, RestoreError, Restored};
+pub use self::tally::Tally;
 
 mod checkpoint;
+mod intake;
+mod revise;
+mod scoring;
+mod silence;
+mod tally;
+mod watch;
+
+/// How long, in gateway time, a revision waits for more readings of its kind. The next window of its
+/// channel ends the wait as well.
+pub const REVISION_WAIT: Span = Span::from_secs(1);
 
 /// What a device is told.
 #[derive(Debug, Clone, Copy)]
@@ -49,50 +58,6 @@ pub enum Input<'a> {
         /// Gateway time.
         now: Timestamp,
     },
-}
-
-/// What became of the readings of one input, as (fate, count) with counts above 0.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally(Vec<(ReadingFate, u64)>);
-
-impl Tally {
-    fn add(&mut self, fate: ReadingFate) {
-        self.count(fate, 1);
-    }
-
-    /// Counts `n` readings that met `fate`.
-    pub fn count(&mut self, fate: ReadingFate, n: u64) {
-        match self.0.iter_mut().find(|(known, _)| *known == fate) {
-            Some((_, count)) => *count += n,
-            None if n > 0 => self.0.push((fate, n)),
-            None => {}
-        }
-    }
-
-    /// The fates and their counts.
-    pub fn iter(&self) -> impl Iterator<Item = (ReadingFate, u64)> {
-        self.0.iter().copied()
-    }
-
-    /// Readings that met `fate`.
-    #[must_use]
-    pub fn get(&self, fate: ReadingFate) -> u64 {
-        self.iter()
-            .filter(|(f, _)| *f == fate)
-            .map(|(_, n)| n)
-            .sum()
-    }
-
-    /// Readings in all.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.iter().map(|(_, n)| n).sum()
-    }
-
-    /// Forgets everything, keeping the room.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
 }
 
 /// A device as others may see it.
@@ -124,9 +89,16 @@ pub struct Device {
     channels: Vec<Channel>,
     detectors: Vec<ChannelDetectors>,
     frames: Frames,
-    verdict: VerdictState,
-    /// Consecutive windows not learnt because the device looked anomalous.
-    unlearnt: u32,
+    /// One for the device where channels have their windows in common, else one for each channel.
+    watches: Vec<Watch>,
+    silence: Silence,
+    /// Gateway time at which the first closed window changed of those that are still to be emitted again.
+    dirty_since: Option<Timestamp>,
+    /// The furthest that any channel has gone on from.
+    ahead: Timestamp,
+    /// A channel that the earliest frame waits for, as far as anyone has looked.
+    awaited: usize,
+    scratch: Scratch,
     next_effect: u64,
     status: Status,
 }
@@ -136,18 +108,25 @@ impl Device {
     /// committed for it, 0 if none.
     #[must_use]
     pub fn new(class: Arc<ClassConfig>, model: Option<Model>, last_effect: u64) -> Self {
-        let detectors = class
-            .channels
-            .iter()
-            .map(|channel| ChannelDetectors::new(channel, &class.detectors))
-            .collect();
+        let watches = if class.window.is_aligned() {
+            1
+        } else {
+            class.channels.len()
+        };
+        let listed = class.channels.iter();
         Self {
             unlisted: Vec::new(),
-            channels: vec![Channel::default(); class.channels.len()],
-            detectors,
+            channels: listed.clone().map(Channel::new).collect(),
+            detectors: listed
+                .map(|channel| ChannelDetectors::new(channel, &class.detectors))
+                .collect(),
             frames: Frames::default(),
-            verdict: VerdictState::default(),
-            unlearnt: 0,
+            watches: vec![Watch::default(); watches],
+            silence: Silence::default(),
+            dirty_since: None,
+            ahead: Timestamp::MIN,
+            awaited: 0,
+            scratch: Scratch::default(),
             next_effect: last_effect + 1,
             status: Status::default(),
             model: model.map(|model| (model, Baseline::default())),
@@ -160,15 +139,30 @@ impl Device {
         match input {
             Input::Channel { config } => self.add_channel(config),
             Input::Readings { now, readings } => {
-                for reading in readings {
+                self.emit_revisions(now, effects);
+                if !readings.is_empty() {
+                    self.hear(now, effects);
+                }
+                let mut left = readings;
+                loop {
+                    let run = self.take_run(left, now);
+                    tally.count(ReadingFate::Processed, run as u64);
+                    let Some((reading, rest)) = left[run..].split_first() else {
+                        break;
+                    };
                     tally.add(self.take(reading, now, effects));
+                    left = rest;
                 }
             }
             Input::Timer { now } => {
+                self.emit_revisions(now, effects);
                 self.close_idle(now, effects);
                 self.complete_frames(now, false, effects);
+                self.listen(now, effects);
             }
             Input::Stop { now } => {
+                self.dirty_since = self.dirty_since.map(|_| Timestamp::MIN);
+                self.emit_revisions(now, effects);
                 for index in 0..self.channels.len() {
                     self.close_all(index, ClosedBy::Shutdown, now, effects);
                 }
@@ -188,14 +182,16 @@ impl Device {
             .frames
             .earliest()
             .map(|frame| frame.begun + self.class.idle_timeout);
-        idle.chain(frame).min()
+        let revision = self.dirty_since.map(|since| since + REVISION_WAIT);
+        let stale = self.silence.stale_at(self.class.report);
+        idle.chain(frame).chain(revision).chain(stale).min()
     }
 
     /// How the device stands.
     #[must_use]
     pub fn status(&self) -> Status {
         Status {
-            verdict: self.verdict.verdict(),
+            verdict: self.verdict(),
             held: self.held(),
             ..self.status.clone()
         }
@@ -234,7 +230,10 @@ impl Device {
     fn add_channel(&mut self, config: &Arc<ChannelConfig>) {
         let detectors = ChannelDetectors::new(config, &self.class.detectors);
         self.detectors.push(detectors);
-        self.channels.push(Channel::default());
+        self.channels.push(Channel::new(config));
+        if !self.class.window.is_aligned() {
+            self.watches.push(Watch::default());
+        }
         self.unlisted.push(Arc::clone(config));
     }
 
@@ -256,40 +255,6 @@ impl Device {
         self.channels.iter().map(Channel::held).sum()
     }
 
-    fn take(
-        &mut self,
-        reading: &Reading,
-        now: Timestamp,
-        effects: &mut Vec<Numbered>,
-    ) -> ReadingFate {
-        let index = usize::from(reading.channel);
-        let listed = self.class.channels.len();
-        let config = match index.checked_sub(listed) {
-            None => self.class.channels.get(index),
-            Some(beyond) => self.unlisted.get(beyond).map(Arc::as_ref),
-        };
-        let (Some(channel), Some(config)) = (self.channels.get_mut(index), config) else {
-            debug_assert!(
-                false,
-                "source and device disagree about the class's channels"
-            );
-            return ReadingFate::RejectedValue;
-        };
-        let fate = match channel.take(reading, now, &self.class, config) {
-            Ok(()) => {
-                self.status.newest = self.status.newest.max(Some(reading.time));
-                ReadingFate::Processed
-            }
-            Err(fate @ ReadingFate::RejectedWindowFull) => fate,
-            Err(fate) => return fate,
-        };
-        while self.channels[index].is_due(self.class.out_of_orderness) {
-            self.close(index, ClosedBy::Watermark, now, effects);
-        }
-        self.complete_frames(now, false, effects);
-        fate
-    }
-
     fn close(
         &mut self,
         index: usize,
@@ -297,12 +262,21 @@ impl Device {
         now: Timestamp,
         effects: &mut Vec<Numbered>,
     ) {
-        if let Some(window) = self.channels[index].close_earliest(self.class.window)
-            && let Some(straggler) = self
-                .frames
-                .add(index as ChannelIndex, window, closed_by, now)
-        {
-            self.emit_window(straggler, None, now, effects);
+        // What has changed goes out before its readings are let go of.
+        self.emit_revisions_of(index, now, effects);
+        let channel = index as ChannelIndex;
+        let closed = self.channels[index].close_earliest(&self.class, &mut self.scratch);
+        let Some(window) = closed else {
+            return;
+        };
+        if !self.class.window.is_aligned() {
+            let frame = Frame::new(channel, window, closed_by, now);
+            return self.score_frame(frame, now, effects);
+        }
+        match self.frames.add(channel, window, closed_by, now, false) {
+            Placed::Waits => {}
+            Placed::Revised(gone) => self.emit_revision(gone, now, effects),
+            Placed::Alone(frame) => self.emit_alone(frame, now, effects),
         }
     }
 
@@ -329,7 +303,8 @@ impl Device {
 
     fn complete_frames(&mut self, now: Timestamp, all: bool, effects: &mut Vec<Numbered>) {
         while let Some(frame) = self.frames.earliest() {
-            if !all && !self.is_complete(frame, now) {
+            let (end, begun) = (frame.end, frame.begun);
+            if !all && !self.is_complete(end, begun, now) {
                 break;
             }
             if let Some(frame) = self.frames.take_earliest() {
@@ -338,136 +313,37 @@ impl Device {
         }
     }
 
-    /// Whether a frame need not wait any longer.
-    fn is_complete(&self, frame: &Frame, now: Timestamp) -> bool {
-        let end = frame.end;
-        let slack = self.class.out_of_orderness;
-        // A channel without an open window has fallen silent or was never heard: nobody waits for it.
-        let mut awaited = self
-            .channels
-            .iter()
-            .filter(|channel| channel.has_open_window())
-            .filter_map(|channel| channel.watermark(slack));
-        // A channel that has jumped is not ahead of the others yet: after a gap they all jump, one
-        // after the other. It is once it goes on from there.
-        let mut gone_on = self
-            .channels
-            .iter()
-            .filter_map(|channel| channel.watermark_before(slack));
-        awaited.all(|mark| mark >= end)
-            || gone_on.any(|mark| mark >= end + self.class.frame_wait)
-            || now >= frame.begun + self.class.idle_timeout
+    /// Whether a frame need not wait any longer. A channel that has jumped is not ahead of the others yet:
+    /// after a gap they all jump, one after the other. It is once it goes on from there.
+    fn is_complete(&mut self, end: Timestamp, begun: Timestamp, now: Timestamp) -> bool {
+        let ahead = self.ahead - self.class.out_of_orderness;
+        now >= begun + self.class.idle_timeout
+            || ahead >= end + self.class.frame_wait
+            || !self.waits_for_any(end)
     }
 
-    fn score_frame(&mut self, frame: Frame, now: Timestamp, effects: &mut Vec<Numbered>) {
-        let score = self.score(&frame);
-        self.status.score = score.fused;
-        self.status.degraded = match &score.model {
-            ModelScore::Degraded { reason, .. } => Some(*reason),
-            ModelScore::None | ModelScore::Scored { .. } => None,
+    /// Whether any channel has an open window and has not passed `end`. One without has fallen silent
+    /// or was never heard. Looks first where it stopped last time: channels pass in turn.
+    fn waits_for_any(&mut self, end: Timestamp) -> bool {
+        let from = self.awaited.min(self.channels.len());
+        let (before, after) = self.channels.split_at(from);
+        let waits =
+            |channel: &Channel| channel.has_open_window() && channel.mark(&self.class) < end;
+        let found = match after.iter().position(waits) {
+            Some(at) => Some(from + at),
+            None => before.iter().position(waits),
         };
-        let end = frame.end;
-        let change = self
-            .verdict
-            .observe(&self.class.verdict, frame.start, end, score.fused);
-        // The summary comes first: whoever reads the alert can look its window up.
-        let alert_number = self.next_effect + 1;
-        let alert = match change {
-            Change::None => None,
-            Change::Raise { since, peak } => {
-                self.status.alerts += 1;
-                let episode = Episode {
-                    number: alert_number,
-                    since,
-                    peak,
-                };
-                self.verdict.open(episode);
-                Some((AlertState::Raised, episode))
-            }
-            Change::Clear(episode) => Some((AlertState::Cleared, episode)),
-        };
-        self.learn(&frame, score.fused.is_some_and(|fused| fused >= 1.0));
-        let oldest = frame.oldest;
-        self.emit_window(frame, Some(score.clone()), now, effects);
-        if let Some((state, episode)) = alert {
-            self.emit(
-                Effect::Alert(Box::new(Alert {
-                    state,
-                    episode: episode.number,
-                    time: end,
-                    since: episode.since,
-                    decided_at: now,
-                    oldest,
-                    score,
-                    peak: episode.peak,
-                })),
-                effects,
-            );
-        }
+        self.awaited = found.unwrap_or(0);
+        found.is_some()
     }
 
-    /// Asks every detector about a frame.
-    fn score(&mut self, frame: &Frame) -> Score {
-        let config = &self.class.detectors;
-        let mut findings: Vec<Finding> = Vec::new();
-        let mut scratch = vec![0.0; config.robust_z.as_ref().map_or(0, |c| c.history)];
-        for part in &frame.channels {
-            self.detectors[usize::from(part.channel)].score(
-                part.channel,
-                config,
-                &part.features,
-                &mut scratch,
-                |finding| findings.push(finding),
-            );
-        }
-        let model = match &mut self.model {
-            Some((model, baseline)) => {
-                model.score(frame, baseline, |finding| findings.push(finding))
-            }
-            None => ModelScore::None,
-        };
-        score::fuse(&findings, model, self.class.verdict.contributions)
-    }
-
-    /// Lets the baselines learn a frame, unless it looks anomalous: a fault must not become the new
-    /// normal. What lasts longer than `relearn_after` windows is the new normal all the same.
-    fn learn(&mut self, frame: &Frame, odd: bool) {
-        if odd || self.verdict.verdict() == Verdict::Anomalous {
-            self.unlearnt = self.unlearnt.saturating_add(1);
-            if self.unlearnt <= self.class.detectors.relearn_after {
-                return;
-            }
-        } else {
-            self.unlearnt = 0;
-        }
-        for part in &frame.channels {
-            self.detectors[usize::from(part.channel)].learn(&part.features);
-        }
-        if let Some((model, baseline)) = &mut self.model {
-            model.learn(baseline);
-        }
-    }
-
-    fn emit_window(
-        &mut self,
-        frame: Frame,
-        score: Option<Score>,
-        now: Timestamp,
-        effects: &mut Vec<Numbered>,
-    ) {
-        self.status.windows += 1;
-        let summary = WindowSummary {
-            start: frame.start,
-            end: frame.end,
-            closed_by: frame.closed_by,
-            channels: frame.channels,
-            scored_at: now,
-            oldest: frame.oldest,
-            newest: frame.newest,
-            score,
-            verdict: self.verdict.verdict(),
-        };
-        self.emit(Effect::Window(Box::new(summary)), effects);
+    /// What the device is, judged by all its windows.
+    fn verdict(&self) -> Verdict {
+        let verdicts = || self.watches.iter().map(|watch| watch.verdict.verdict());
+        [Verdict::Anomalous, Verdict::Normal]
+            .into_iter()
+            .find(|verdict| verdicts().any(|other| other == *verdict))
+            .unwrap_or_default()
     }
 
     fn emit(&mut self, effect: Effect, effects: &mut Vec<Numbered>) {

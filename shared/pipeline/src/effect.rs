@@ -4,6 +4,7 @@ use eyot_signal::Summary;
 use serde::{Deserialize, Serialize};
 
 use crate::feature::Feature;
+use crate::lean;
 use crate::reading::ChannelIndex;
 use crate::scorer::ModelId;
 use crate::time::{Span, Timestamp};
@@ -24,6 +25,12 @@ pub enum Effect {
     Window(Box<WindowSummary>),
     /// The verdict changed in a way someone should hear of.
     Alert(Box<Alert>),
+    /// A revision takes back what an alert was raised for.
+    Correction(Box<Correction>),
+    /// A reading came after all windows that it belongs to, and is in none of them.
+    Late(Box<LateReading>),
+    /// The device has fallen silent, or is heard again.
+    Stale(Box<Stale>),
 }
 
 /// One scored window of a device.
@@ -33,6 +40,8 @@ pub struct WindowSummary {
     pub start: Timestamp,
     /// End of the window, exclusive.
     pub end: Timestamp,
+    /// 0 when it is first emitted, then one more each time; the last one counts.
+    pub revision: u32,
     /// What ended it.
     pub closed_by: ClosedBy,
     /// Features of every channel that had readings in it.
@@ -88,8 +97,23 @@ impl ClosedBy {
 pub struct ChannelSummary {
     /// Which channel.
     pub channel: ChannelIndex,
-    /// Its features.
+    /// The features that every window has.
     pub features: Summary,
+    /// Those that the class asks for beyond them, in its order; `None` where one is not defined.
+    #[serde(deserialize_with = "lean::collect")]
+    pub extra: Vec<Option<f64>>,
+}
+
+impl ChannelSummary {
+    /// The value of a feature; `None` if the window does not have it. `asked` are the features
+    /// that the class asks for.
+    #[must_use]
+    pub fn value(&self, feature: Feature, asked: &[Feature]) -> Option<f64> {
+        feature.of(&self.features).or_else(|| {
+            let at = asked.iter().position(|known| *known == feature)?;
+            *self.extra.get(at)?
+        })
+    }
 }
 
 /// The scores of one window. Each is relative to its threshold: 1 and above is anomalous.
@@ -103,6 +127,14 @@ pub struct Score {
     pub model: ModelScore,
     /// What the fused score is made of, largest first; shares add up to 1 or the list is empty.
     pub contributions: Vec<Contribution>,
+}
+
+impl Score {
+    /// Whether the window counts as anomalous.
+    #[must_use]
+    pub fn is_odd(&self) -> bool {
+        self.fused.is_some_and(|fused| fused >= 1.0)
+    }
 }
 
 /// A model's part in a score.
@@ -198,7 +230,7 @@ impl Detector {
 }
 
 /// What the agent thinks of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Verdict {
     /// No detector is past its warm-up.
     #[default]
@@ -240,6 +272,62 @@ pub struct Alert {
     pub score: Score,
     /// Largest fused score of the episode so far.
     pub peak: f64,
+}
+
+/// An alert that would not have been raised had all readings of its window been there in time. The
+/// episode goes on: detectors and verdict stay as they are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Correction {
+    /// Effect number of the alert.
+    pub alert: u64,
+    /// Start of the window that raised it, inclusive.
+    pub start: Timestamp,
+    /// End of that window, exclusive.
+    pub end: Timestamp,
+    /// The window's revision that contradicts the alert.
+    pub revision: u32,
+    /// Fused score when the alert was raised: 1 or more.
+    pub was: f64,
+    /// Score of the revised window; its fused score is below 1.
+    pub score: Score,
+    /// Gateway time.
+    pub decided_at: Timestamp,
+}
+
+/// A reading that came too late.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LateReading {
+    /// Its channel.
+    pub channel: ChannelIndex,
+    /// Its event time.
+    pub time: Timestamp,
+    /// Its value.
+    pub value: f64,
+    /// How far behind its channel's watermark it is; 0 if its window was closed before the
+    /// watermark came there.
+    pub behind: Span,
+    /// Start of the first window that it would have been in, inclusive; for sessions, counts and
+    /// sliding windows its own time.
+    pub start: Timestamp,
+    /// End of that window, exclusive.
+    pub end: Timestamp,
+    /// Gateway time at which it came.
+    pub arrived: Timestamp,
+}
+
+/// A device that reports periodically has not, or does so again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stale {
+    /// Raised or cleared.
+    pub state: AlertState,
+    /// Effect number of the one that was raised; its own when raised.
+    pub episode: u64,
+    /// Gateway time at which it was last heard, before the silence.
+    pub last_heard: Timestamp,
+    /// How often it should report.
+    pub every: Span,
+    /// Gateway time.
+    pub decided_at: Timestamp,
 }
 
 /// Whether an alert opens or closes an episode.

@@ -37,39 +37,73 @@ pub struct Frame {
 }
 
 impl Frame {
-    fn new(
+    /// A frame of one window.
+    pub(crate) fn new(
         channel: ChannelIndex,
         window: ClosedWindow,
         closed_by: ClosedBy,
         now: Timestamp,
     ) -> Self {
-        Self {
+        let mut frame = Self {
             start: window.start,
             end: window.end,
             oldest: window.oldest,
             newest: window.newest,
-            channels: vec![ChannelSummary {
-                channel,
-                features: window.features,
-            }],
+            channels: Vec::new(),
             closed_by,
             begun: now,
+        };
+        frame.put(channel, window);
+        frame
+    }
+
+    /// Adds a channel's window, or puts it in place of what the channel had.
+    fn put(&mut self, channel: ChannelIndex, window: ClosedWindow) {
+        self.oldest = self.oldest.min(window.oldest);
+        self.newest = self.newest.max(window.newest);
+        let part = ChannelSummary {
+            channel,
+            features: window.features,
+            extra: window.extra,
+        };
+        match self.channels.binary_search_by_key(&channel, |c| c.channel) {
+            Ok(at) => self.channels[at] = part,
+            Err(at) => self.channels.insert(at, part),
         }
     }
 
-    fn add(&mut self, channel: ChannelIndex, window: ClosedWindow, closed_by: ClosedBy) {
-        let at = self.channels.partition_point(|c| c.channel < channel);
-        self.channels.insert(
-            at,
-            ChannelSummary {
-                channel,
-                features: window.features,
-            },
-        );
-        self.oldest = self.oldest.min(window.oldest);
-        self.newest = self.newest.max(window.newest);
-        self.closed_by = closed_by;
+    fn has(&self, channel: ChannelIndex) -> bool {
+        self.channels.iter().any(|part| part.channel == channel)
     }
+
+    fn place(&self) -> (Timestamp, Timestamp) {
+        (self.start, self.end)
+    }
+}
+
+/// A frame that has gone and may come again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Gone {
+    pub(crate) frame: Frame,
+    /// Of the summary that went last.
+    pub(crate) revision: u32,
+    /// Whether anybody was asked about it.
+    pub(crate) scored: bool,
+    /// Whether it became a summary: if not, its revisions do not either.
+    pub(crate) said: bool,
+    /// Number of the alert that it raised and its score then, as long as that has not been corrected.
+    pub(crate) raised: Option<(u64, f64)>,
+}
+
+/// What becomes of a channel's window.
+#[derive(Debug)]
+pub(crate) enum Placed {
+    /// Its frame is still waiting.
+    Waits,
+    /// Its frame has gone: this is what it is now.
+    Revised(Gone),
+    /// Its frame has gone for good: it is alone.
+    Alone(Frame),
 }
 
 /// The frames of a device that are not complete yet, earliest first. Two may have one start only
@@ -80,29 +114,65 @@ pub struct Frames {
     open: VecDeque<Frame>,
     /// Start of the last frame that went.
     gone: Option<Timestamp>,
+    /// Frames that have gone and may be revised, in the order in which they went.
+    #[serde(deserialize_with = "lean::collect")]
+    kept: VecDeque<Gone>,
 }
 
 impl Frames {
-    /// Puts a channel's closed window into its frame. If that frame has gone already, the window
-    /// comes back as a frame of its own.
-    pub fn add(
+    /// Frames that wait, and where they have got to.
+    pub(crate) fn waiting(open: VecDeque<Frame>, gone: Option<Timestamp>) -> Self {
+        let kept = VecDeque::new();
+        Self { open, gone, kept }
+    }
+
+    /// Puts a channel's closed window into its frame. `again`: it was closed before, and has changed.
+    pub(crate) fn add(
         &mut self,
         channel: ChannelIndex,
         window: ClosedWindow,
         closed_by: ClosedBy,
         now: Timestamp,
-    ) -> Option<Frame> {
-        if self.gone.is_some_and(|gone| window.start <= gone) {
-            return Some(Frame::new(channel, window, ClosedBy::Straggler, now));
-        }
+        again: bool,
+    ) -> Placed {
         let place = (window.start, window.end);
-        match self.open.binary_search_by_key(&place, |f| (f.start, f.end)) {
-            Ok(at) => self.open[at].add(channel, window, closed_by),
-            Err(at) => self
-                .open
-                .insert(at, Frame::new(channel, window, closed_by, now)),
+        let waiting = self.open.binary_search_by_key(&place, Frame::place);
+        if let Ok(at) = waiting {
+            self.open[at].put(channel, window);
+            if !again {
+                self.open[at].closed_by = closed_by;
+            }
+            return Placed::Waits;
         }
-        None
+        if let Some(gone) = self.kept_around(channel, place) {
+            gone.frame.put(channel, window);
+            gone.revision += 1;
+            return Placed::Revised(gone.clone());
+        }
+        match waiting {
+            Err(at) if self.gone.is_none_or(|gone| place.0 > gone) => {
+                let frame = Frame::new(channel, window, closed_by, now);
+                self.open.insert(at, frame);
+                Placed::Waits
+            }
+            _ => Placed::Alone(Frame::new(channel, window, ClosedBy::Straggler, now)),
+        }
+    }
+
+    /// The frame in that place that has gone: the one that has the channel already, else the one that was
+    /// scored.
+    fn kept_around(
+        &mut self,
+        channel: ChannelIndex,
+        place: (Timestamp, Timestamp),
+    ) -> Option<&mut Gone> {
+        let here = |gone: &&mut Gone| gone.frame.place() == place;
+        let best = self
+            .kept
+            .iter_mut()
+            .filter(here)
+            .max_by_key(|gone| (gone.frame.has(channel), gone.scored))?;
+        (best.scored || best.frame.has(channel)).then_some(best)
     }
 
     /// The earliest open frame.
@@ -117,7 +187,45 @@ impl Frames {
         Some(frame)
     }
 
-    /// Readings of a channel in the frames.
+    /// Keeps a frame that has gone, for revisions.
+    pub(crate) fn keep(&mut self, gone: Gone) {
+        self.kept.push_back(gone);
+    }
+
+    /// Takes out the frame that has been kept longest, if there are more than `most`, but none with a
+    /// window that is about to be revised.
+    pub(crate) fn surplus(
+        &mut self,
+        most: usize,
+        is_dirty: impl Fn(ChannelIndex, Timestamp) -> bool,
+    ) -> Option<Frame> {
+        if self.kept.len() <= most {
+            return None;
+        }
+        let clean = |gone: &Gone| {
+            let mut parts = gone.frame.channels.iter();
+            !parts.any(|part| is_dirty(part.channel, gone.frame.end))
+        };
+        let at = self.kept.iter().position(clean)?;
+        Some(self.kept.remove(at)?.frame)
+    }
+
+    /// The frame was found not to deserve the alert that it raised.
+    pub(crate) fn corrected(&mut self, number: u64) {
+        for gone in &mut self.kept {
+            gone.raised.take_if(|(raised, _)| *raised == number);
+        }
+    }
+
+    /// Lets go of kept frames of which nobody says that they may be revised.
+    pub(crate) fn forget(&mut self, revisable: impl Fn(ChannelIndex, Timestamp) -> bool) {
+        self.kept.retain(|gone| {
+            let mut parts = gone.frame.channels.iter();
+            parts.any(|part| revisable(part.channel, gone.frame.end))
+        });
+    }
+
+    /// Readings of a channel in the frames that wait.
     pub(crate) fn readings_of(&self, channel: usize) -> u64 {
         let parts = self.open.iter().flat_map(|frame| &frame.channels);
         parts
@@ -132,11 +240,13 @@ impl Frames {
         renumber: impl Fn(ChannelIndex) -> Option<ChannelIndex>,
     ) -> Option<Self> {
         let increasing = |f: &Frame| f.channels.is_sorted_by(|a, b| a.channel < b.channel);
-        let places = self.open.iter().map(|f| (f.start, f.end));
-        if !places.is_sorted_by(|a, b| a < b) || !self.open.iter().all(increasing) {
+        let places = self.open.iter().map(Frame::place);
+        let kept = self.kept.iter().map(|gone| &gone.frame);
+        if !places.is_sorted_by(|a, b| a < b) || !self.open.iter().chain(kept).all(increasing) {
             return None;
         }
-        for frame in &mut self.open {
+        let kept = self.kept.iter_mut().map(|gone| &mut gone.frame);
+        for frame in self.open.iter_mut().chain(kept) {
             frame.channels.retain_mut(|part| {
                 renumber(part.channel)
                     .map(|index| part.channel = index)
@@ -145,6 +255,19 @@ impl Frames {
             frame.channels.sort_by_key(|part| part.channel);
         }
         self.open.retain(|frame| !frame.channels.is_empty());
+        self.kept.retain(|gone| !gone.frame.channels.is_empty());
         Some(self)
+    }
+
+    /// Forgets the features beyond those of every window: the class asks for others now.
+    pub(crate) fn forget_extra(&mut self) {
+        for part in self.open.iter_mut().flat_map(|frame| &mut frame.channels) {
+            part.extra.clear();
+        }
+    }
+
+    /// Forgets which frames might have been revised: windows are others now.
+    pub(crate) fn forget_kept(&mut self) {
+        self.kept.clear();
     }
 }

@@ -31,6 +31,7 @@ pub mod sequence;
 pub mod time;
 pub mod verdict;
 pub mod wear;
+pub mod window;
 
 pub use device::{Device, Input};
 pub use effect::{Effect, Numbered};

@@ -8,22 +8,96 @@ use serde::{Deserialize, Serialize};
 use crate::config::ClassConfig;
 use crate::detect::{Finding, MAX_SCORE};
 use crate::effect::{DegradedReason, Detector, ModelScore};
+use crate::feature::Feature;
 use crate::frame::Frame;
 use crate::lean;
 use crate::reading::ChannelIndex;
 use crate::scorer::{InputSpec, ModelId, Scorer, Transform};
+use crate::window::WindowSpec;
 
-/// The model asks for a channel that the class does not have.
+/// The model cannot judge devices of the class.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "model `{model}` needs channel `{channel}`, which class `{class}` does not have; its channels are {}",
-    .channels.join(", ")
-)]
-pub struct UnknownChannel {
-    model: String,
-    class: String,
-    channel: String,
-    channels: Vec<String>,
+pub enum BindError {
+    /// It asks for a channel that the class does not have.
+    #[error(
+        "model `{model}` needs channel `{channel}`, which class `{class}` does not have; its channels are {}",
+        .channels.join(", ")
+    )]
+    Channel {
+        /// Name of the model.
+        model: String,
+        /// Name of the class.
+        class: String,
+        /// What it asks for.
+        channel: String,
+        /// What there is.
+        channels: Vec<String>,
+    },
+    /// It asks for a feature that the class does not compute.
+    #[error(
+        "model `{model}` needs feature `{feature}`, which class `{class}` does not list in `features`"
+    )]
+    Feature {
+        /// Name of the model.
+        model: String,
+        /// Name of the class.
+        class: String,
+        /// What it asks for.
+        feature: Feature,
+    },
+    /// It asks for several channels, whose windows have nothing in common.
+    #[error(
+        "model `{model}` needs several channels at once, and windows of class `{class}` ({window}) are of one channel each"
+    )]
+    Apart {
+        /// Name of the model.
+        model: String,
+        /// Name of the class.
+        class: String,
+        /// Its windows.
+        window: WindowSpec,
+    },
+}
+
+/// The channels of the class that a model's inputs come from.
+///
+/// # Errors
+/// When the class lacks a channel or a feature, or has windows of one channel each for a model of
+/// several.
+pub fn resolve(
+    model: &str,
+    inputs: &[InputSpec],
+    class: &ClassConfig,
+) -> Result<Vec<ChannelIndex>, BindError> {
+    let model = || model.to_owned();
+    let mut channels = Vec::new();
+    for input in inputs {
+        let channel = class
+            .channel_index(&input.channel)
+            .ok_or_else(|| BindError::Channel {
+                model: model(),
+                class: class.name.clone(),
+                channel: input.channel.clone(),
+                channels: class.channels.iter().map(|c| c.name.clone()).collect(),
+            })?;
+        let feature = input.feature;
+        if !Feature::BASIC.contains(&feature) && !class.features.contains(&feature) {
+            return Err(BindError::Feature {
+                model: model(),
+                class: class.name.clone(),
+                feature,
+            });
+        }
+        channels.push(channel);
+    }
+    if !class.window.is_aligned() && channels.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Err(BindError::Apart {
+            model: model(),
+            class: class.name.clone(),
+            window: class.window,
+        });
+    }
+    Ok(channels)
 }
 
 /// A scorer whose inputs are resolved to the channels of one class. Shared by all its devices.
@@ -45,22 +119,10 @@ impl Model {
     /// Resolves the scorer's inputs.
     ///
     /// # Errors
-    /// When the class lacks a channel.
-    pub fn bind(scorer: Arc<dyn Scorer>, class: &ClassConfig) -> Result<Self, UnknownChannel> {
-        let channels = scorer
-            .inputs()
-            .iter()
-            .map(|input| {
-                class
-                    .channel_index(&input.channel)
-                    .ok_or_else(|| UnknownChannel {
-                        model: scorer.id().name.clone(),
-                        class: class.name.clone(),
-                        channel: input.channel.clone(),
-                        channels: class.channels.iter().map(|c| c.name.clone()).collect(),
-                    })
-            })
-            .collect::<Result<_, _>>()?;
+    /// When the class lacks a channel or a feature, or has windows of one channel each for a model of
+    /// several.
+    pub fn bind(scorer: Arc<dyn Scorer>, class: &ClassConfig) -> Result<Self, BindError> {
+        let channels = resolve(&scorer.id().name, scorer.inputs(), class)?.into();
         Ok(Self { scorer, channels })
     }
 
@@ -81,17 +143,18 @@ impl Model {
             }
     }
 
-    /// Scores a frame against what `baseline` has learnt. Hands the part of every input in the
+    /// Scores a frame against what `baseline` has learnt. `asked` are the features that the class asks for. Hands the part of every input in the
     /// score to `found`.
     pub fn score(
         &self,
         frame: &Frame,
+        asked: &[Feature],
         baseline: &mut Baseline,
         found: impl FnMut(Finding),
     ) -> ModelScore {
         let model = self.scorer.id().clone();
         baseline.latest.clear();
-        match self.try_score(frame, baseline, found) {
+        match self.try_score(frame, asked, baseline, found) {
             Ok(score) => ModelScore::Scored { model, score },
             Err(reason) => ModelScore::Degraded { model, reason },
         }
@@ -100,6 +163,7 @@ impl Model {
     fn try_score(
         &self,
         frame: &Frame,
+        asked: &[Feature],
         baseline: &mut Baseline,
         mut found: impl FnMut(Finding),
     ) -> Result<f64, DegradedReason> {
@@ -109,7 +173,7 @@ impl Model {
             .zip(self.channels.iter())
             .map(|(spec, channel)| {
                 let part = frame.channels.iter().find(|c| c.channel == *channel)?;
-                Some(spec.feature.of(&part.features))
+                part.value(spec.feature, asked)
             })
             .collect::<Option<Vec<f64>>>()
             .ok_or(DegradedReason::MissingInput)?;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use eyot_pipeline::config::{
-    ChannelConfig, ClassConfig, DetectorConfig, EwmaConfig, FlatlineConfig, RobustZConfig,
-    VerdictConfig,
+    ChannelConfig, ChannelKind, ClassConfig, DetectorConfig, EwmaConfig, FlatlineConfig,
+    RobustZConfig, VerdictConfig,
 };
 use eyot_pipeline::device::Tally;
 use eyot_pipeline::feature::Feature;
-use eyot_pipeline::{Device, Input, Reading, Span, Timestamp};
+use eyot_pipeline::window::{Emit, LatePolicy, Report, WindowSpec};
+use eyot_pipeline::{Device, Effect, Input, Reading, Span, Timestamp, channel};
 
 /// A running device's state with its histories of 60 windows and a handful of readings. Together
 /// with the 8 to 10 kB of its actor it stays under 16 KiB.
@@ -23,6 +24,7 @@ fn class() -> ClassConfig {
     let channel = |name: &str| ChannelConfig {
         name: name.into(),
         unit: None,
+        kind: ChannelKind::Gauge,
         min: f64::NEG_INFINITY,
         max: f64::INFINITY,
         resolution: 0.0,
@@ -32,8 +34,15 @@ fn class() -> ClassConfig {
         name: "pump".into(),
         channels: ["flow", "head", "power", "speed"].map(channel).to_vec(),
         unlisted: None,
-        window: Span::from_secs(10),
+        window: WindowSpec::Tumbling {
+            length: Span::from_secs(10),
+        },
+        features: Vec::new(),
         out_of_orderness: Span::from_secs(2),
+        allowed_lateness: Span::ZERO,
+        late: LatePolicy::Drop,
+        emit: Emit::Every,
+        report: Report::OnChange,
         frame_wait: Span::from_secs(10),
         idle_timeout: Span::from_secs(60),
         max_future_skew: Span::from_secs(300),
@@ -87,7 +96,26 @@ fn readings(i: i64) -> Vec<Reading> {
 
 #[test]
 fn invariant_6_no_allocation_for_a_reading_between_window_closes() {
-    let mut device = Device::new(Arc::new(class()), None, 0);
+    let length = Span::from_secs(10);
+    for window in [
+        WindowSpec::Tumbling { length },
+        WindowSpec::Hopping {
+            length,
+            hop: Span::from_secs(5),
+        },
+        WindowSpec::Session {
+            gap: Span::from_secs(5),
+            max_length: length,
+        },
+        WindowSpec::Count { size: 100 },
+    ] {
+        check_allocations(window);
+    }
+}
+
+fn check_allocations(window: WindowSpec) {
+    let class = ClassConfig { window, ..class() };
+    let mut device = Device::new(Arc::new(class), None, 0);
     let (mut tally, mut effects) = (Tally::default(), Vec::new());
     let mut measured = 0;
     for i in 0..20 * PER_WINDOW {
@@ -106,14 +134,14 @@ fn invariant_6_no_allocation_for_a_reading_between_window_closes() {
         });
         let warm = i > 3 * PER_WINDOW;
         if warm && effects.is_empty() {
-            assert_eq!(allocations.count_total, 0, "at reading {i}");
+            assert_eq!(allocations.count_total, 0, "at reading {i}, {window}");
             measured += 1;
         }
         effects.clear();
     }
     assert!(
         measured > 16 * PER_WINDOW,
-        "only {measured} readings closed nothing"
+        "only {measured} readings closed nothing, {window}"
     );
 }
 
@@ -170,5 +198,57 @@ fn invariant_6_a_checkpoint_that_claims_much_takes_no_room_for_it() {
             hostile.bytes_max,
             honest.bytes_max
         );
+    }
+}
+
+#[test]
+fn invariant_6_windows_of_weeks_take_what_is_stated() {
+    for (days, panes) in [(7, 168), (30, 720)] {
+        for features in [vec![], vec![Feature::Kurtosis, Feature::TimeWeightedMean]] {
+            let hour = Span::from_secs(3600);
+            let mut class = class();
+            class.channels.truncate(1);
+            class.detectors.robust_z = None;
+            class.detectors.ewma = None;
+            class.detectors.flatline = None;
+            class.max_window_readings = 2048;
+            class.window = WindowSpec::Hopping {
+                length: hour.times(24 * days),
+                hop: hour,
+            };
+            class.features = features;
+            assert_eq!(class.window.panes(), panes);
+            let stated = channel::memory(&class);
+            let mut device = None;
+            let class = Arc::new(class);
+            let (mut tally, mut effects) = (Tally::default(), Vec::new());
+            let mut widest = 0;
+            let heap = allocation_counter::measure(|| {
+                let device = device.insert(Device::new(Arc::clone(&class), None, 0));
+                for minute in 0..60 * 24 * (days + 1) {
+                    let reading = Reading {
+                        time: ORIGIN + Span::from_secs(60 * minute),
+                        value: (minute as f64).sin(),
+                        channel: 0,
+                    };
+                    let now = reading.time;
+                    let readings = &[reading];
+                    device.handle(Input::Readings { now, readings }, &mut tally, &mut effects);
+                    for numbered in effects.drain(..) {
+                        let Effect::Window(window) = numbered.effect else {
+                            panic!("no detector, and an alert");
+                        };
+                        widest = widest.max(window.channels[0].features.count);
+                    }
+                }
+            });
+            assert_eq!(widest, 60 * 24 * days as u64, "all readings of {days} days");
+            // Vectors that grow are up to twice as large as what is in them.
+            let bytes = heap.bytes_current as usize;
+            assert!(bytes <= 2 * stated + 4096, "{bytes} B, not {stated} B");
+            let mut checkpoint = Vec::new();
+            device.unwrap().checkpoint(&mut checkpoint);
+            assert!(checkpoint.len() <= 330 * panes, "{} B", checkpoint.len());
+        }
     }
 }

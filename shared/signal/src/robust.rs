@@ -1,8 +1,8 @@
 //! Median and MAD of the recent past, and the robust z-score made of them.
 
-/// Turns a median absolute deviation into the standard deviation of a normal distribution.
-const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
-/// The same for the 95th percentile of absolute deviations, as a divisor.
+use crate::quantile::{MAD_TO_SIGMA, median};
+
+/// As [`MAD_TO_SIGMA`] for the 95th percentile of absolute deviations, as a divisor.
 const P95_TO_SIGMA: f64 = 1.959_963_984_540_054;
 /// The same for a mean absolute deviation: √(π/2).
 const MEAN_AD_TO_SIGMA: f64 = 1.253_314_137_315_5;
@@ -188,12 +188,12 @@ impl<S: AsRef<[f32]> + AsMut<[f32]>> History<S> {
         for (to, from) in scratch.iter_mut().zip(self.ring.as_ref()) {
             *to = f64::from(*from);
         }
-        let median = median(scratch);
+        let median = median(scratch)?;
         for value in scratch.iter_mut() {
             *value = libm::fabs(*value - median);
         }
         let mean = scratch.iter().sum::<f64>() / scratch.len() as f64;
-        let mad = self::median(scratch);
+        let mad = self::median(scratch)?;
         let outer = (scratch.len() * 95).div_ceil(100) - 1;
         let (_, &mut outer, _) = scratch.select_nth_unstable_by(outer, f64::total_cmp);
         let sigma = (MAD_TO_SIGMA * mad).max(outer / P95_TO_SIGMA);
@@ -206,17 +206,6 @@ impl<S: AsRef<[f32]> + AsMut<[f32]>> History<S> {
             },
         })
     }
-}
-
-/// Median of finite values, reordering them; the mean of the two middle ones for even counts.
-fn median(values: &mut [f64]) -> f64 {
-    let (middle, odd) = (values.len() / 2, values.len() % 2 == 1);
-    let (below, &mut upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    if odd {
-        return upper;
-    }
-    let lower = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    lower + (upper - lower) / 2.0
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) source: &'a str,
     /// `[[source.rule]]`, whole.
     pub(crate) rules: &'a str,
+    /// The class's windows.
+    pub(crate) window: &'a str,
     /// `[[class]]`
     pub(crate) class: &'a str,
     /// The tables of the class.
@@ -46,6 +48,7 @@ impl Default for Setup<'_> {
                 time_format = "unix_ms"
                 value = "v"
             "#,
+            window: "\"1s\"",
             class: "",
             tables: "[class.channels]\nspeed = { unit = \"1/s\", min = -1000, max = 1000 }",
             uplink: "",
@@ -63,6 +66,7 @@ impl Setup<'_> {
             host,
             source,
             rules,
+            window,
             class,
             tables,
             uplink,
@@ -104,7 +108,7 @@ url = "{host}:{plant}"
 [[class]]
 name = "machine"
 devices = ["m-*"]
-window = "1s"
+window = {window}
 out_of_orderness = "100ms"
 idle_timeout = "5m"
 {class}

@@ -100,9 +100,24 @@ const TABLES: &str = "
     CREATE INDEX files_incomplete ON files (number) WHERE NOT complete;
 ";
 
-/// Kept up by a trigger, so that it stays true whoever writes, whether asked for or not.
+/// Of each window the summaries that hold: those of its last revision.
+const SUMMARIES: &str = "
+    CREATE VIEW IF NOT EXISTS summaries AS
+    SELECT seq, agent, epoch, device, number, time_start, time_end, revision, received_at, body
+    FROM (
+        SELECT *, max((epoch << 32) + revision) OVER (
+            PARTITION BY agent, device, time_start, time_end
+        ) AS last
+        FROM (
+            SELECT *, coalesce(body ->> '$.window.revision', 0) AS revision
+            FROM records WHERE kind = 'summary'
+        )
+    )
+    WHERE (epoch << 32) + revision = last;
+";
+
 const LATEST: &str = "
-    CREATE TABLE latest (
+    CREATE TABLE IF NOT EXISTS latest (
         agent       TEXT NOT NULL,
         device      TEXT NOT NULL,
         schema      TEXT NOT NULL,
@@ -114,24 +129,16 @@ const LATEST: &str = "
         body        TEXT NOT NULL,
         PRIMARY KEY (agent, device, schema)
     ) STRICT, WITHOUT ROWID;
+";
 
-    CREATE TRIGGER latest_kept AFTER INSERT ON records BEGIN
-        INSERT INTO latest
-        VALUES (new.agent, new.device, new.schema, new.epoch, new.number, new.time_start,
-                new.time_end, new.received_at, new.body)
-        ON CONFLICT DO UPDATE SET
-            epoch = excluded.epoch, number = excluded.number, time_start = excluded.time_start,
-            time_end = excluded.time_end, received_at = excluded.received_at, body = excluded.body
-        WHERE (excluded.epoch, excluded.number) > (epoch, number);
-    END;
-
-    -- The bare columns of a `max` are those of its row.
-    INSERT INTO latest
-    SELECT agent, device, schema, epoch, max(number), time_start, time_end, received_at, body
-    FROM records AS r
-    WHERE epoch = (SELECT max(epoch) FROM records
-                   WHERE agent = r.agent AND device = r.device AND schema = r.schema)
-    GROUP BY agent, device, schema;
+/// A summary is older than another one if its window is: a revision of an earlier window has the higher number.
+const NEWER: &str = "
+    ON CONFLICT DO UPDATE SET
+        epoch = excluded.epoch, number = excluded.number, time_start = excluded.time_start,
+        time_end = excluded.time_end, received_at = excluded.received_at, body = excluded.body
+    WHERE (
+        excluded.epoch, iif(schema GLOB 'eyot.summary.*', coalesce(excluded.time_end, ''), ''), excluded.number
+    ) > (epoch, iif(schema GLOB 'eyot.summary.*', coalesce(time_end, ''), ''), number)
 ";
 
 /// Sets a connection up that writes. A commit is on the disk when it returns: it is acknowledged then.
@@ -168,11 +175,29 @@ pub(super) fn create(db: &mut Connection) -> rusqlite::Result<()> {
     tx.commit()
 }
 
-/// From here on the latest records have a table of their own.
-pub(super) fn keep_latest(db: &mut Connection) -> rusqlite::Result<()> {
+/// Views, and the latest records in a table of their own if there is one or, from here on, if `latest` asks for it.
+/// A trigger keeps that up, so that it stays true whoever writes.
+pub(super) fn keep_views(db: &mut Connection, latest: bool) -> rusqlite::Result<()> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if !tx.table_exists(None, "latest")? {
+    tx.execute_batch(SUMMARIES)?;
+    let exists = tx.table_exists(None, "latest")?;
+    if exists || latest {
         tx.execute_batch(LATEST)?;
+        let columns =
+            "agent, device, schema, epoch, number, time_start, time_end, received_at, body";
+        if !exists {
+            tx.execute_batch(&format!(
+                "INSERT INTO latest SELECT {columns} FROM records WHERE true {NEWER}"
+            ))?;
+        }
+        let values = columns.split(", ").map(|column| format!("new.{column}"));
+        let values = values.collect::<Vec<_>>().join(", ");
+        tx.execute_batch(&format!(
+            "DROP TRIGGER IF EXISTS latest_kept;
+             CREATE TRIGGER latest_kept AFTER INSERT ON records BEGIN
+                 INSERT INTO latest VALUES ({values}) {NEWER};
+             END;"
+        ))?;
     }
     tx.commit()
 }

@@ -59,6 +59,43 @@ fn a_summary_is_known_by_its_id_and_its_window() {
 }
 
 #[test]
+fn corrections_late_readings_and_stale_devices_have_their_times() {
+    let id = format!(r#""id":"{AGENT}/1/p/1""#);
+    let second = |second: i64| Some(Timestamp::from_secs(1_767_225_600 + second));
+    let window = r#""start":"2026-01-01T00:00:00Z","end":"2026-01-01T00:00:10Z""#;
+    for (schema, fields, start, end) in [
+        (
+            "correction",
+            format!(r#"{window},"decided_at":"2026-01-01T00:00:13Z""#),
+            0,
+            10,
+        ),
+        (
+            "late",
+            format!(r#"{window},"time":"2026-01-01T00:00:03Z""#),
+            3,
+            3,
+        ),
+        (
+            "stale",
+            r#""last_heard":"2026-01-01T00:00:05Z","decided_at":"2026-01-01T00:03:05Z""#.into(),
+            5,
+            185,
+        ),
+    ] {
+        let text = format!(r#"{{"schema":"eyot.{schema}.v1",{id},{fields}}}"#);
+        let all = contents("anywhere", text);
+        let [Content::Record(record)] = &all[..] else {
+            panic!("{all:?}")
+        };
+        assert_eq!(
+            (record.kind.as_str(), record.start, record.end),
+            (schema, second(start), second(end))
+        );
+    }
+}
+
+#[test]
 fn other_kinds_have_other_times_or_none() {
     let alert = format!(
         r#"{{"schema":"eyot.alert.v2","id":"{AGENT}/1/p/1","time":"2026-01-01T00:00:00Z","window":3}}"#

@@ -2,21 +2,19 @@
 
 use std::sync::Arc;
 
+use eyot_decode::conversion;
 use eyot_pipeline::Span;
 use eyot_pipeline::config::{
-    ChannelConfig, ClassConfig, DetectorConfig, EwmaConfig, FlatlineConfig, RobustZConfig,
-    UnlistedConfig, VerdictConfig,
+    ChannelConfig, ChannelKind, ClassConfig, DetectorConfig, EwmaConfig, FlatlineConfig,
+    RobustZConfig, UnlistedConfig, VerdictConfig,
 };
 use eyot_pipeline::feature::Feature;
 use eyot_pipeline::reading::ChannelIndex;
 use globset::{Glob, GlobSet};
 
-use super::{Check, MILLISECOND};
+use super::Check;
 use crate::config::tree::Node;
 use crate::config::{Class, default, raw};
-
-/// The least idle timeout that is chosen when the file gives none.
-const LEAST_IDLE_TIMEOUT: Span = Span::from_secs(10);
 
 impl Check<'_, '_> {
     pub(super) fn classes(&mut self, raw: &[raw::Class], at: &Node<'_>) -> Vec<Class> {
@@ -31,17 +29,16 @@ impl Check<'_, '_> {
     }
 
     fn class(&mut self, raw: &raw::Class, at: &Node<'_>) -> Class {
-        let window = self.span(&raw.window, &at.key("window"), MILLISECOND);
-        let frame_wait = raw.frame_wait.as_ref().map_or(window, |period| {
-            self.span(period, &at.key("frame_wait"), Span::ZERO)
-        });
-        let idle_timeout = raw.idle_timeout.as_ref().map_or_else(
-            || window.times(2).max(LEAST_IDLE_TIMEOUT),
-            |period| self.span(period, &at.key("idle_timeout"), MILLISECOND),
-        );
+        let window = self.window(&raw.window, raw.max_window_readings, &at.key("window"));
+        let report = self.report_of(&raw.report, &at.key("report"));
+        let channels = self.channels(raw, at);
+        let features = self.extra_features(&raw.features, report, &channels, &at.key("features"));
+        let (late, allowed_lateness) = self.late(raw, window, at);
+        let frame_wait = raw.frame_wait.as_ref();
+        let idle_timeout = raw.idle_timeout.as_ref();
         let pipeline = ClassConfig {
             name: raw.name.clone(),
-            channels: self.channels(raw, at),
+            channels,
             unlisted: unlisted(raw),
             window,
             out_of_orderness: self.span(
@@ -49,15 +46,20 @@ impl Check<'_, '_> {
                 &at.key("out_of_orderness"),
                 Span::ZERO,
             ),
-            frame_wait,
-            idle_timeout,
+            allowed_lateness,
+            late,
+            emit: self.emit(&raw.emit, &at.key("emit")),
+            report,
+            frame_wait: self.frame_wait(frame_wait, window, &at.key("frame_wait")),
+            idle_timeout: self.idle_timeout(idle_timeout, window, report, &at.key("idle_timeout")),
             max_future_skew: self.span(
                 &raw.max_future_skew,
                 &at.key("max_future_skew"),
                 Span::ZERO,
             ),
             max_window_readings: raw.max_window_readings,
-            detectors: self.detectors(&raw.detectors, &at.key("detectors")),
+            detectors: self.detectors(&raw.detectors, &features, &at.key("detectors")),
+            features,
             verdict: VerdictConfig {
                 enter_after: raw.verdict.enter_after,
                 exit_below: raw.verdict.exit_below,
@@ -140,6 +142,7 @@ impl Check<'_, '_> {
         ChannelConfig {
             name: name.to_owned(),
             unit: raw.unit.clone(),
+            kind: self.kind(raw, at),
             min,
             max,
             resolution: raw.resolution,
@@ -147,11 +150,44 @@ impl Check<'_, '_> {
         }
     }
 
-    fn detectors(&mut self, raw: &raw::Detectors, at: &Node<'_>) -> DetectorConfig {
+    /// What the values of a channel are. Angles are in what the unit says.
+    fn kind(&mut self, raw: &raw::Channel, at: &Node<'_>) -> ChannelKind {
+        match raw.kind {
+            raw::Kind::Gauge => ChannelKind::Gauge,
+            raw::Kind::Counter => ChannelKind::Counter,
+            raw::Kind::Angle => {
+                let Some(unit) = &raw.unit else {
+                    return ChannelKind::Degrees;
+                };
+                let degrees = conversion(unit, "deg").map(|conversion| conversion.apply(1.0));
+                let is = |one: f64| degrees.is_some_and(|degrees| (degrees - one).abs() < 1e-9);
+                if is(1.0) {
+                    return ChannelKind::Degrees;
+                }
+                if !is(1.0_f64.to_degrees()) {
+                    let message = format!("angles are in degrees or radians, not in `{unit}`");
+                    self.report
+                        .value(&at.key("unit"), message)
+                        .help("write deg or rad; readings in other units are converted");
+                }
+                ChannelKind::Radians
+            }
+        }
+    }
+
+    fn detectors(
+        &mut self,
+        raw: &raw::Detectors,
+        extra: &[Feature],
+        at: &Node<'_>,
+    ) -> DetectorConfig {
         let (robust_z, ewma, flatline) = (&raw.robust_z, &raw.ewma, &raw.flatline);
         let robust_z_at = at.key("robust_z");
-        self.features(&robust_z.features, robust_z.enabled, &robust_z_at);
-        self.features(&ewma.features, ewma.enabled, &at.key("ewma"));
+        let mut watched = |features: &[String], enabled, at: &Node<'_>| {
+            self.watched(features, enabled, extra, &at.key("features"))
+        };
+        let robust_z_features = watched(&robust_z.features, robust_z.enabled, &robust_z_at);
+        let ewma_features = watched(&ewma.features, ewma.enabled, &at.key("ewma"));
         if robust_z.warmup > robust_z.history {
             let message = format!(
                 "it would never speak: it waits for {} windows and remembers {}",
@@ -162,13 +198,13 @@ impl Check<'_, '_> {
         }
         DetectorConfig {
             robust_z: robust_z.enabled.then(|| RobustZConfig {
-                features: robust_z.features.clone(),
+                features: robust_z_features,
                 threshold: robust_z.threshold,
                 history: robust_z.history,
                 warmup: robust_z.warmup,
             }),
             ewma: ewma.enabled.then(|| EwmaConfig {
-                features: ewma.features.clone(),
+                features: ewma_features,
                 lambda: ewma.lambda,
                 threshold: ewma.threshold,
                 warmup: ewma.warmup,
@@ -180,21 +216,6 @@ impl Check<'_, '_> {
                 warmup: flatline.warmup,
             }),
             relearn_after: raw.relearn_after,
-        }
-    }
-
-    fn features(&mut self, features: &[Feature], enabled: bool, at: &Node<'_>) {
-        let at = at.key("features");
-        if features.is_empty() && enabled {
-            self.report
-                .value(&at, "the detector watches nothing")
-                .help("list some features, or set enabled = false");
-        }
-        for (index, feature) in features.iter().enumerate() {
-            if features[..index].contains(feature) {
-                self.report
-                    .value(&at.index(index), format!("`{feature}` is listed twice"));
-            }
         }
     }
 }
@@ -209,6 +230,7 @@ fn unlisted(raw: &raw::Class) -> Option<UnlistedConfig> {
         channel: ChannelConfig {
             name: String::new(),
             unit: None,
+            kind: ChannelKind::Gauge,
             min: f64::NEG_INFINITY,
             max: f64::INFINITY,
             resolution: default::resolution(),

@@ -23,6 +23,7 @@ mod broker;
 mod class;
 mod source;
 mod uplink;
+mod window;
 
 /// Checks `raw`, which was read from the tree below `root`; `None` if `report` says why not.
 pub(super) fn config(

@@ -3,7 +3,7 @@
 use eyot_pipeline::feature::Feature;
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Period;
@@ -18,22 +18,45 @@ pub(in crate::config) struct Class {
     /// Patterns of device names: `*` is any text (`/` too), `?` any character, `[ab]` and `{a,b}`
     /// are choices.
     pub devices: Vec<String>,
-    /// Length of the window that features are computed over.
+    /// Windows that features are computed over: a length, or a table for other kinds of windows.
     #[serde(default = "default::window")]
-    pub window: Period,
+    pub window: Window,
+    /// Features of each window beyond those that every window has.
+    #[serde(default)]
+    #[schemars(schema_with = "features")]
+    pub features: Vec<String>,
     /// How far behind the newest reading of its channel a reading may come and still be in time.
     #[serde(default = "default::out_of_orderness")]
     pub out_of_orderness: Period,
+    /// What becomes of readings that come after their window has closed.
+    #[serde(default = "default::late")]
+    pub late: Late,
+    /// With `late = "revise"`: how many windows back may be revised.
+    #[serde(default = "default::revise_windows")]
+    #[schemars(range(min = 1))]
+    pub revise_windows: u32,
+    /// With `late = "revise"`: how far the watermark may be past the end of a window that is revised. Default:
+    /// as long as `revise_windows` windows take.
+    pub allowed_lateness: Option<Period>,
+    /// Which windows become summaries: `every`, `on_change` of the verdict, or, by a length of time, one each so
+    /// long. Alerts leave in any case.
+    #[serde(default = "default::emit")]
+    #[schemars(extend("pattern" = "^(every|on_change|[0-9]+(ms|s|m|h|d))$"))]
+    pub emit: String,
+    /// When devices send: `on_change`, so that silence means nothing, or every so often, so that a device is stale
+    /// after three times that.
+    #[serde(default = "default::report")]
+    pub report: Report,
     /// How long a finished channel waits for the slower ones before the device is scored without
-    /// them. Default: `window`.
+    /// them. Default: from one window to the next.
     pub frame_wait: Option<Period>,
-    /// Silence after which a channel's windows close by themselves. Default: twice `window`, at
-    /// least 10s.
+    /// Silence after which a channel's windows close by themselves. Default: see below.
     pub idle_timeout: Option<Period>,
     /// Readings stamped further ahead of the gateway's clock than this are rejected.
     #[serde(default = "default::max_future_skew")]
     pub max_future_skew: Period,
-    /// Readings held per channel in open windows, at most.
+    /// Readings held per channel, at most: in open windows, and in closed ones that others overlap with or that may be
+    /// revised.
     #[serde(default = "default::max_window_readings")]
     #[schemars(range(min = 1))]
     pub max_window_readings: usize,
@@ -72,6 +95,79 @@ impl Class {
     }
 }
 
+/// How event time is cut into windows.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(in crate::config) enum Window {
+    /// One after the other, so long.
+    Length(Period),
+    /// Any kind.
+    Kind(WindowKind),
+}
+
+impl From<&str> for Window {
+    fn from(text: &str) -> Self {
+        Self::Length(text.into())
+    }
+}
+
+/// A kind of windows, by its keys.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(in crate::config) struct WindowKind {
+    /// Length of tumbling and, with `hop`, of hopping windows.
+    pub length: Option<Period>,
+    /// From the start of one window to the start of the next, no longer than `length`.
+    pub hop: Option<Period>,
+    /// Sliding windows, one for each reading: all that is no more than this older.
+    pub sliding: Option<Period>,
+    /// Sessions, of readings less than this apart.
+    pub gap: Option<Period>,
+    /// Where a session is cut, however close its readings are; at least `gap`.
+    pub max_length: Option<Period>,
+    /// Windows of so many readings.
+    #[schemars(range(min = 1))]
+    pub count: Option<usize>,
+}
+
+/// What becomes of readings that come after their window has closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum Late {
+    /// They are counted.
+    Drop,
+    /// They are counted, and become records of their own.
+    SideOutput,
+    /// Their windows are summed up again; those that come later still become records of their own.
+    Revise,
+}
+
+/// When devices send.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(in crate::config) enum Report {
+    /// When there is something to say.
+    OnChange(OnChange),
+    /// Again and again.
+    Periodic(Periodic),
+}
+
+/// When there is something to say.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum OnChange {
+    /// When there is something to say.
+    OnChange,
+}
+
+/// Again and again.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(in crate::config) struct Periodic {
+    /// At least once in so long.
+    pub every: Period,
+}
+
 /// What becomes of channels that a class does not list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -88,6 +184,10 @@ pub(in crate::config) enum Unlisted {
 pub(in crate::config) struct Channel {
     /// Unit; readings in another one are converted to it, and rejected if that cannot be.
     pub unit: Option<String>,
+    /// What its values are, which some features want to know: `gauge`, what goes up and down; `counter`, what only
+    /// rises, but for resets; `angle`, in degrees unless the unit is `rad`.
+    #[serde(default = "default::kind")]
+    pub kind: Kind,
     /// Smallest plausible value; what lies below is rejected. Default: none.
     pub min: Option<f64>,
     /// Largest plausible value; what lies above is rejected. Default: none.
@@ -100,6 +200,18 @@ pub(in crate::config) struct Channel {
     /// Whether the statistical detectors watch this channel.
     #[serde(default = "default::on")]
     pub detect: bool,
+}
+
+/// What the values of a channel are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum Kind {
+    /// What goes up and down.
+    Gauge,
+    /// What only rises, but for resets.
+    Counter,
+    /// Directions.
+    Angle,
 }
 
 /// The statistical detectors of a class.
@@ -133,7 +245,7 @@ pub(in crate::config) struct RobustZ {
     /// Window features it watches on every channel.
     #[serde(default = "default::robust_z_features")]
     #[schemars(schema_with = "features")]
-    pub features: Vec<Feature>,
+    pub features: Vec<String>,
     /// Score at which a window counts as anomalous.
     #[serde(default = "default::robust_z_threshold")]
     #[schemars(extend("exclusiveMinimum" = 0))]
@@ -158,7 +270,7 @@ pub(in crate::config) struct Ewma {
     /// Window features it watches on every channel.
     #[serde(default = "default::ewma_features")]
     #[schemars(schema_with = "features")]
-    pub features: Vec<Feature>,
+    pub features: Vec<String>,
     /// Weight of the newest window, above 0 and at most 1.
     #[serde(default = "default::ewma_lambda")]
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
@@ -222,8 +334,16 @@ pub(in crate::config) struct Verdict {
     pub contributions: usize,
 }
 
-/// A list of the features that the pipeline knows, by their names.
+/// A list of features by their names.
 fn features(_: &mut SchemaGenerator) -> Schema {
-    let names = Feature::ALL.map(Feature::name);
-    json_schema!({ "type": "array", "items": { "type": "string", "enum": names } })
+    let names = Feature::BASIC.into_iter().chain(Feature::EXTRA);
+    let names: Vec<_> = names
+        .filter(|feature| !feature.is_numbered())
+        .map(Feature::name)
+        .collect();
+    let pattern = format!(
+        "^({}|p[0-9]{{2}}|p100|autocorrelation_[1-9][0-9]*|band_energy_[0-9.]+_[0-9.]+)$",
+        names.join("|")
+    );
+    json_schema!({ "type": "array", "items": { "type": "string", "pattern": pattern } })
 }

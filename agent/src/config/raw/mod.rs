@@ -14,7 +14,9 @@ mod class;
 mod source;
 mod uplink;
 
-pub(super) use class::{Channel, Class, Detectors, Unlisted};
+pub(super) use class::{
+    Channel, Class, Detectors, Kind, Late, OnChange, Report, Unlisted, Window, WindowKind,
+};
 pub(super) use source::Source;
 pub(super) use uplink::Uplink;
 

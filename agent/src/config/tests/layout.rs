@@ -103,7 +103,46 @@ fn the_estimate_shows_its_figures() {
         "{printed}"
     );
     assert!(
-        printed.contains("10000 devices × 1 channels × 2048 readings × 16 B"),
+        printed.contains(
+            "windows 312 MiB: 10000 devices × 1 channels × 32 KiB for 2048 readings (class `pump`)"
+        ),
         "{printed}"
+    );
+}
+
+#[test]
+fn the_estimate_follows_the_windows() {
+    let estimate = |keys: &str| {
+        let text = RIGHT.replace("devices =", &format!("{keys}\ndevices ="));
+        Estimate::of(&parse(&text).unwrap())
+    };
+    let plain = estimate("window = \"10m\"");
+    let hopping = estimate("window = { length = \"7d\", hop = \"10m\" }");
+    let panes = "1008 panes (class `pump`)";
+    assert!(hopping.to_string().contains(panes), "{hopping}");
+    // Panes of a week of ten minutes, below 500 bytes each.
+    let each = (hopping.memory() - plain.memory()) / 10_000 / 1_008;
+    assert!((100..500).contains(&each), "{each}");
+    assert_eq!(hopping.hours(), plain.hours());
+
+    let revised = estimate("window = \"10m\"\nlate = \"revise\"\nrevise_windows = 20");
+    assert_eq!(revised.memory() - plain.memory(), 10_000 * 20 * 110);
+    let kept = "10000 devices × 20 frames × 1 channels";
+    assert!(revised.to_string().contains(kept), "{revised}");
+
+    let hours = |keys: &str| estimate(keys).hours().unwrap();
+    let often = hours("");
+    assert!(hours("emit = \"20s\"") > 1.9 * often, "fewer summaries");
+    assert!(
+        (hours("emit = \"5s\"") - often).abs() < 1e-9,
+        "no more than windows"
+    );
+    assert!(
+        hours("features = [\"p95\", \"p05\"]") < often,
+        "larger ones"
+    );
+    assert!(
+        hours("window = { count = 5 }") < 0.2 * often,
+        "one a second"
     );
 }

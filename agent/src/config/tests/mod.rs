@@ -11,6 +11,7 @@ mod hostile;
 mod layout;
 mod source;
 mod structure;
+mod window;
 
 /// A right configuration to be spoilt, by line number.
 const RIGHT: &str = r#"[agent]

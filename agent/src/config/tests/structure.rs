@@ -121,7 +121,7 @@ fn enumerations_suggest_the_nearest_value() {
         17,
         "devices = [\"*\"]\ndetectors.ewma.features = [\"maen\", \"std\"]",
         &[
-            "18:28 class[0].detectors.ewma.features[0]: `maen` is not one of count, mean, std, detrended_std, min, max, rms, slope, last (did you mean `mean`?)",
+            "18:28 class[0].detectors.ewma.features[0]: `maen` is not a feature; there are count, mean, std, detrended_std, min, max, rms, slope, last, first, sum, variance, range, peak, crest_factor, skewness, kurtosis, rate_of_change, zero_crossings, time_weighted_mean, gap_ratio, median, mad, mean_crossings, increase, rate, resets, circular_mean, circular_dispersion, dominant_frequency, spectral_centroid, spectral_entropy, p00 to p100, autocorrelation_1 and up, and band_energy_0.5_2 and the like, in Hz (did you mean `mean`?)",
         ],
     );
 }
@@ -194,7 +194,7 @@ fn what_serde_can_still_read_is_checked_in_the_same_run() {
         17,
         "devices = [\"*\"]\nwidow = \"5s\"\nwindow = \"0s\"\nmax_window_readings = 0",
         &[
-            "18:1 class[0].widow: unknown key (the keys here are channels, detectors, devices, frame_wait, idle_timeout, max_future_skew, max_unlisted, max_window_readings, model, name, out_of_orderness, unlisted, verdict, window)",
+            "18:1 class[0].widow: unknown key (the keys here are allowed_lateness, channels, detectors, devices, emit, features, frame_wait, idle_timeout, late, max_future_skew, max_unlisted, max_window_readings, model, name, out_of_orderness, report, revise_windows, unlisted, verdict, window)",
             "19:10 class[0].window: must be at least 1ms",
             "20:23 class[0].max_window_readings: must be at least 1",
         ],
@@ -219,7 +219,7 @@ fn every_table_of_the_schema_is_closed_and_described() {
         }
         count += 1;
     }
-    assert_eq!(count, 32);
+    assert_eq!(count, 34);
     assert_eq!(
         definitions["Limits"]["properties"]["devices"]["default"],
         10_000

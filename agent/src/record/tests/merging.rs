@@ -97,11 +97,38 @@ fn the_worst_is_kept_whichever_came_first() {
 }
 
 #[test]
-fn windows_that_overlap_have_no_last_value() {
-    let merged = merge(&body(1, 0, &[1.0, 2.0], 0.2), &body(2, 0, &[3.0, 4.0], 0.2)).unwrap();
+fn windows_that_overlap_stay_apart_unless_they_are_of_different_channels() {
+    let first = body(1, 0, &[1.0, 2.0], 0.2);
+    for start in [0, 1] {
+        assert_eq!(merge(&first, &body(2, start, &[3.0, 4.0], 0.2)), None);
+    }
+    let mut straggler = parse(&body(2, 0, &[3.0, 4.0], 0.2));
+    let flow = straggler["channels"]["flow"].take();
+    straggler["channels"] = serde_json::json!({ "head": flow });
+    let straggler = serde_json::to_vec(&straggler).unwrap();
+    let merged = parse(&merge(&first, &straggler).unwrap());
+    assert_eq!(merged["channels"]["flow"]["last"], 2.0);
+    assert_eq!(merged["channels"]["head"]["last"], 4.0);
+}
+
+#[test]
+fn a_window_that_comes_after_a_later_one_does_not_say_what_was_last() {
+    let merged = merge(&body(1, 5, &[1.0, 2.0], 0.2), &body(2, 0, &[3.0, 4.0], 0.2)).unwrap();
     let flow = &parse(&merged)["channels"]["flow"];
     assert!(flow.get("last").is_none());
     assert_eq!(flow["max"], 4.0);
+}
+
+#[test]
+fn what_a_class_asks_for_beyond_every_window_is_left_out() {
+    let mut summaries = [body(1, 0, &[1.0], 0.2), body(2, 1, &[3.0], 0.2)];
+    for summary in &mut summaries {
+        let mut asked = parse(summary);
+        asked["channels"]["flow"]["p95"] = 1.0.into();
+        *summary = serde_json::to_vec(&asked).unwrap();
+    }
+    let merged = parse(&merge(&summaries[0], &summaries[1]).unwrap());
+    assert!(merged["channels"]["flow"].get("p95").is_none());
 }
 
 #[test]

@@ -32,12 +32,34 @@ fn list(schema: &Value, path: &str, all: &mut Vec<String>) {
         all.push(path.clone());
         list(inner, &path, all);
     }
+    for inner in patterns(schema) {
+        let path = join(path, title(inner));
+        all.push(path.clone());
+        list(inner, &path, all);
+    }
     if schema["additionalProperties"].is_object() {
         list(&schema["additionalProperties"], &join(path, "NAME"), all);
     }
     if schema["items"].is_object() {
         list(&schema["items"], &format!("{path}[]"), all);
     }
+}
+
+/// Schemas for keys of a form. The form is a name with a number at its end, of which the title is an example.
+fn patterns(schema: &Value) -> impl Iterator<Item = &Value> {
+    let all = schema["patternProperties"].as_object();
+    all.into_iter().flatten().map(|(_, inner)| inner)
+}
+
+fn title(schema: &Value) -> &str {
+    schema["title"].as_str().unwrap()
+}
+
+/// Whether `key` is of the form that `example` is of.
+fn is_like(key: &str, example: &str) -> bool {
+    let digits = |c: char| c.is_ascii_digit() || matches!(c, '.' | '_');
+    let name = key.trim_end_matches(digits);
+    name == example.trim_end_matches(digits) && name != key
 }
 
 /// What is wrong with `record`.
@@ -66,7 +88,11 @@ impl Check<'_> {
         if !allowed {
             self.found.push(format!("{path}: {value} is not allowed"));
         }
-        match (schema["type"].as_str(), value) {
+        let kinds = schema["type"].as_array();
+        let or_null = kinds.is_some_and(|kinds| kinds[1] == "null");
+        let kind = kinds.map_or(&schema["type"], |kinds| &kinds[0]);
+        match (kind.as_str(), value) {
+            (Some(_), Value::Null) if or_null => {}
             (None, _) => {}
             (Some("object"), Value::Object(_)) => self.object(value, schema, path),
             (Some("array"), Value::Array(items)) => {
@@ -93,6 +119,10 @@ impl Check<'_> {
         for (key, inner) in value.as_object().unwrap() {
             if let Some(known) = schema["properties"].get(key) {
                 let path = join(path, key);
+                self.value(inner, known, &path);
+                self.seen.0.insert(path);
+            } else if let Some(known) = patterns(schema).find(|known| is_like(key, title(known))) {
+                let path = join(path, title(known));
                 self.value(inner, known, &path);
                 self.seen.0.insert(path);
             } else if schema["additionalProperties"].is_object() {

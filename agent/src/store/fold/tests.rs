@@ -152,8 +152,8 @@ fn uniform(random: &mut ChaCha8Rng) -> f64 {
 }
 
 /// Summaries of one channel of 100 devices, ten noisy readings a window, as a sensor with so many
-/// decimals gives them.
-fn realistic(windows: i64, decimals: i32) -> Vec<Unfolded> {
+/// decimals gives them, and features that the class asks for.
+fn realistic(windows: i64, decimals: i32, asked: &[&str]) -> Vec<Unfolded> {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut records = Vec::new();
     let scale = 10_f64.powi(decimals);
@@ -178,7 +178,7 @@ fn realistic(windows: i64, decimals: i32) -> Vec<Unfolded> {
             let scored = 12_000_000_000 + (uniform(&mut random) * 2e8) as i64;
             let number = window as u64 + 1;
             let name = format!("pump-{device:04}");
-            let body = json!({
+            let mut body = json!({
                 "schema": "eyot.summary.v1", "id": format!("{EPOCH}/{name}/{number}"),
                 "agent": "gateway-1", "device": name, "class": "pump",
                 "window": {"start": time(start), "end": time(start + 10_000_000_000), "closed_by": "watermark"},
@@ -194,6 +194,10 @@ fn realistic(windows: i64, decimals: i32) -> Vec<Unfolded> {
                     "age_of_oldest_ms": (scored - jitter) / 1_000_000,
                 },
             });
+            for feature in asked {
+                let value = features.mean + uniform(&mut random);
+                body["channels"]["flow"][feature] = value.into();
+            }
             records.push(Unfolded {
                 seq: window * 100 + device + 1,
                 device,
@@ -208,18 +212,48 @@ fn realistic(windows: i64, decimals: i32) -> Vec<Unfolded> {
     records
 }
 
+/// Bytes of a record once it is folded.
+fn folded(records: &[Unfolded]) -> f64 {
+    let (blocks, _) = records.as_chunks::<1_024>();
+    let bytes: usize = blocks.iter().map(|records| fold(records).1.len()).sum();
+    bytes as f64 / (blocks.len() * 1_024) as f64
+}
+
 #[test]
 fn a_folded_summary_of_eight_features_takes_at_most_33_bytes() {
     // As a sensor gives them, and as bad as it gets.
     for (decimals, most) in [(3, 30.0), (12, 33.0)] {
-        let records = realistic(41, decimals);
-        let (blocks, _) = records.as_chunks::<1_024>();
-        let bytes: usize = blocks.iter().map(|records| fold(records).1.len()).sum();
-        let each = bytes as f64 / (blocks.len() * 1_024) as f64;
+        let records = realistic(41, decimals, &[]);
+        let each = folded(&records);
         let plain = records[0].body.len();
         assert!(
             each <= most,
             "{decimals} decimals: {each:.1} bytes a record, {plain} as JSON"
         );
     }
+}
+
+#[test]
+fn a_feature_that_a_class_asks_for_takes_at_most_4_bytes_more() {
+    let asked = ["p05", "p95", "median", "time_weighted_mean"];
+    let (without, with) = (realistic(41, 3, &[]), realistic(41, 3, &asked));
+    let each = (folded(&with) - folded(&without)) / asked.len() as f64;
+    assert!(each <= 4.0, "{each:.2} bytes each");
+    let json = |records: &[Unfolded]| -> usize { records.iter().map(|r| r.body.len()).sum() };
+    let plain = (json(&with) - json(&without)) / with.len() / asked.len();
+    assert!((25..=40).contains(&plain), "{plain} bytes as JSON");
+}
+
+#[test]
+fn a_feature_that_a_window_does_not_have_stays_null() {
+    let mut record = realistic(1, 3, &["p95", "skewness"]).swap_remove(0);
+    let mut body: Value = serde_json::from_slice(&record.body).unwrap();
+    body["channels"]["flow"]["skewness"] = Value::Null;
+    record.body = serde_json::to_vec(&body).unwrap();
+    let (_, block) = fold(std::slice::from_ref(&record));
+    let unfolded = Block::unpack(&block).unwrap();
+    let unfolded = unfolded.unfold(0, record.name).unwrap();
+    let flow = &serde_json::from_slice::<Value>(&unfolded.body).unwrap()["channels"]["flow"];
+    assert!(alike(flow, &body["channels"]["flow"]), "{flow}");
+    assert_eq!(flow["skewness"], Value::Null);
 }

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{DetectorConfig, VerdictConfig};
+use crate::time::Span;
+use crate::window::{Emit, Report};
 
 const WINDOW: Span = Span(10);
 const OUT_OF_ORDERNESS: Span = Span(4);
@@ -18,8 +20,13 @@ fn class() -> (ClassConfig, ChannelConfig) {
         name: "pump".into(),
         channels: Vec::new(),
         unlisted: None,
-        window: WINDOW,
+        window: WindowSpec::Tumbling { length: WINDOW },
+        features: Vec::new(),
         out_of_orderness: OUT_OF_ORDERNESS,
+        allowed_lateness: Span::ZERO,
+        late: LatePolicy::Drop,
+        emit: Emit::Every,
+        report: Report::OnChange,
         frame_wait: WINDOW,
         idle_timeout: Span(30),
         max_future_skew: Span(5),
@@ -41,6 +48,7 @@ fn class() -> (ClassConfig, ChannelConfig) {
     let channel = ChannelConfig {
         name: "flow".into(),
         unit: None,
+        kind: crate::config::ChannelKind::Gauge,
         min: -100.0,
         max: 100.0,
         resolution: 0.0,
@@ -71,28 +79,49 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a channel means: the distinct readings, and an instant before which all is closed.
+/// What a channel means: the distinct readings, an instant before which all is closed, and how far back
+/// what was closed early may be revised.
 #[derive(Default)]
 struct Naive {
     /// By time and value, with the window's number.
     held: BTreeMap<(i64, i32), i64>,
     newest: Option<i64>,
     closed: i64,
+    /// Windows up to this end are not revised any more.
+    forgotten: i64,
 }
 
 impl Naive {
-    /// Windows before this number are over.
-    fn over(&self) -> i64 {
-        let by_watermark = self
-            .newest
-            .map_or(i64::MIN, |t| (t - OUT_OF_ORDERNESS.0).div_euclid(WINDOW.0));
-        by_watermark.max(self.closed)
+    fn mark(&self) -> i64 {
+        self.newest.map_or(i64::MIN, |t| t - OUT_OF_ORDERNESS.0)
     }
 
-    fn take(&mut self, time: i64, value: i32) -> Result<(), ReadingFate> {
+    /// Windows before this number are over.
+    fn over(&self) -> i64 {
+        self.mark().div_euclid(WINDOW.0).max(self.closed)
+    }
+
+    fn is_revisable(&self, number: i64) -> bool {
+        (number + 1) * WINDOW.0 > self.mark().max(self.forgotten)
+    }
+
+    fn forget(&mut self, until: i64) {
+        self.forgotten = self.forgotten.max(until);
+        let (closed, until) = (self.closed, self.forgotten);
+        self.held
+            .retain(|_, number| *number >= closed || (*number + 1) * WINDOW.0 > until);
+    }
+
+    fn take(&mut self, time: i64, value: i32) -> Result<Taken, ReadingFate> {
         let number = time.div_euclid(WINDOW.0);
-        if number < self.over() {
+        if number < self.over() && !self.is_revisable(number) {
             return Err(ReadingFate::Late);
+        }
+        if self.held.len() == ROOM {
+            self.forget(self.closed * WINDOW.0);
+            if number < self.closed {
+                return Err(ReadingFate::Late);
+            }
         }
         if self.held.contains_key(&(time, value)) {
             return Err(ReadingFate::Duplicate);
@@ -102,29 +131,38 @@ impl Naive {
             return Err(ReadingFate::RejectedWindowFull);
         }
         self.held.insert((time, value), number);
-        Ok(())
+        Ok(if number < self.closed {
+            Taken::Revises
+        } else {
+            Taken::Open
+        })
     }
 
     fn is_due(&self) -> bool {
-        self.held.values().any(|number| *number < self.over())
+        let open = self.held.values().filter(|number| **number >= self.closed);
+        open.min().is_some_and(|number| *number < self.over())
     }
 
-    /// (start, count, first value, last value) of the earliest window.
+    /// (start, count, first value, last value) of a window.
+    fn window(&self, number: i64) -> Option<(i64, u64, i32, i32)> {
+        let inside = || self.held.iter().filter(|(_, n)| **n == number);
+        let (first, last) = (inside().next()?.0, inside().next_back()?.0);
+        Some((number * WINDOW.0, inside().count() as u64, first.1, last.1))
+    }
+
+    /// The earliest window that is open.
     fn close(&mut self) -> Option<(i64, u64, i32, i32)> {
-        let number = *self.held.values().min()?;
-        let inside: Vec<_> = self
-            .held
-            .extract_if(.., |_, n| *n == number)
-            .map(|(key, _)| key)
-            .collect();
+        let open = self.held.values().filter(|number| **number >= self.closed);
+        let number = *open.min()?;
+        let window = self.window(number);
         self.closed = number + 1;
-        let (first, last) = (inside.first()?, inside.last()?);
-        Some((number * WINDOW.0, inside.len() as u64, first.1, last.1))
+        self.forget(self.mark());
+        window
     }
 }
 
-fn closed(channel: &mut Channel) -> Option<(i64, u64, i32, i32)> {
-    let window = channel.close_earliest(WINDOW)?;
+fn told(window: Option<ClosedWindow>) -> Option<(i64, u64, i32, i32)> {
+    let window = window?;
     let features = window.features;
     let start = (window.start - ORIGIN).0;
     Some((
@@ -139,27 +177,38 @@ proptest! {
     #[test]
     fn a_channel_is_a_sorted_set_with_windows(steps in prop::collection::vec(step(), 0..120)) {
         let (class, config) = class();
-        let (mut channel, mut naive) = (Channel::default(), Naive::default());
+        let (mut channel, mut naive) = (Channel::new(&config), Naive::default());
+        let scratch = &mut Scratch::default();
         for step in steps {
             match step {
                 Step::Take(time, value) => {
                     let reading = Reading { time: at(time), value: f64::from(value), channel: 0 };
-                    prop_assert_eq!(
-                        channel.take(&reading, at(1000), &class, &config),
-                        naive.take(time, value)
-                    );
+                    let none = FrameBound::NONE;
+                    let taken = if channel.append(&reading, at(1000), at(1000), &none) {
+                        Ok(Taken::Open)
+                    } else {
+                        channel.take(&reading, at(1000), &class, scratch)
+                    };
+                    prop_assert_eq!(taken, naive.take(time, value));
+                    let revised = told(channel.next_revision(&class, scratch));
+                    let number = time.div_euclid(WINDOW.0);
+                    let expected = if taken == Ok(Taken::Revises) { naive.window(number) } else { None };
+                    prop_assert_eq!(revised, expected);
                 }
                 Step::CloseDue => {
-                    while channel.is_due(OUT_OF_ORDERNESS) {
+                    while channel.is_due(&class) {
                         prop_assert!(naive.is_due());
-                        prop_assert_eq!(closed(&mut channel), naive.close());
+                        prop_assert_eq!(told(channel.close_earliest(&class, scratch)), naive.close());
                     }
                     prop_assert!(!naive.is_due());
                 }
-                Step::CloseOne => prop_assert_eq!(closed(&mut channel), naive.close()),
+                Step::CloseOne => {
+                    prop_assert_eq!(told(channel.close_earliest(&class, scratch)), naive.close());
+                }
             }
-            prop_assert_eq!(channel.held(), naive.held.len());
-            prop_assert_eq!(channel.has_open_window(), !naive.held.is_empty());
+            prop_assert_eq!(channel.kept(), naive.held.len());
+            let open = naive.held.values().filter(|number| **number >= naive.closed).count();
+            prop_assert_eq!(channel.held(), open);
         }
     }
 }
@@ -172,7 +221,9 @@ fn offer(time: Timestamp, value: f64, now: Timestamp) -> Result<(), ReadingFate>
         value,
         channel: 0,
     };
-    Channel::default().take(&reading, now, &class, &config)
+    Channel::new(&config)
+        .take(&reading, now, &class, &mut Scratch::default())
+        .map(|_| ())
 }
 
 #[test]
@@ -225,22 +276,22 @@ fn times_outside_the_plausible_are_rejected_and_its_ends_are_not() {
 fn a_value_too_large_to_square_is_rejected_even_without_limits() {
     let (class, mut config) = class();
     (config.min, config.max) = (f64::NEG_INFINITY, f64::INFINITY);
-    let mut channel = Channel::default();
+    let (mut channel, scratch) = (Channel::new(&config), &mut Scratch::default());
     let mut take = |time, value| {
         let reading = Reading {
             time: at(time),
             value,
             channel: 0,
         };
-        channel.take(&reading, at(100), &class, &config)
+        channel.take(&reading, at(100), &class, scratch).map(|_| ())
     };
     assert_eq!(take(0, 1e100), Ok(()));
     assert_eq!(take(1, -1e100), Ok(()));
     assert_eq!(take(2, 1.1e100), Err(ReadingFate::RejectedRange));
     assert_eq!(take(2, -f64::MAX), Err(ReadingFate::RejectedRange));
-    let features = channel.close_earliest(WINDOW).unwrap().features;
-    for feature in crate::feature::Feature::ALL {
-        assert!(feature.of(&features).is_finite(), "{feature}");
+    let features = channel.close_earliest(&class, scratch).unwrap().features;
+    for feature in crate::feature::Feature::BASIC {
+        assert!(feature.of(&features).unwrap().is_finite(), "{feature}");
     }
 }
 
@@ -253,10 +304,19 @@ fn negative_zero_is_zero_and_leaves_no_trace() {
         channel: 0,
     };
     for order in [[0.0, -0.0], [-0.0, 0.0]] {
-        let mut channel = Channel::default();
-        let fates = order.map(|value| channel.take(&reading(value), at(0), &class, &config));
+        let (mut channel, scratch) = (Channel::new(&config), &mut Scratch::default());
+        let mut take = |value| {
+            channel
+                .take(&reading(value), at(0), &class, scratch)
+                .map(|_| ())
+        };
+        let fates = order.map(&mut take);
         assert_eq!(fates, [Ok(()), Err(ReadingFate::Duplicate)]);
-        let last = channel.close_earliest(WINDOW).unwrap().features.last;
+        let last = channel
+            .close_earliest(&class, scratch)
+            .unwrap()
+            .features
+            .last;
         assert!(last.is_sign_positive(), "{order:?}");
     }
 }

@@ -7,13 +7,13 @@ mod flatline;
 mod robust_z;
 mod saved;
 
-use eyot_signal::{EwmaChart, Summary};
+use eyot_signal::EwmaChart;
 
 use self::flatline::Flatline;
 use self::robust_z::RobustZ;
 pub(crate) use self::saved::{SavedDetectors, Tuning};
 use crate::config::{ChannelConfig, DetectorConfig, EwmaConfig};
-use crate::effect::Detector;
+use crate::effect::{ChannelSummary, Detector};
 use crate::feature::Feature;
 use crate::reading::ChannelIndex;
 
@@ -69,16 +69,18 @@ impl ChannelDetectors {
         }
     }
 
-    /// Scores a window of `channel`, handing what each detector past its warm-up says to `found`.
-    /// `scratch` holds as many values as the longest history.
+    /// Scores a channel's window, handing what each detector past its warm-up says to `found`.
+    /// `scratch` holds as many values as the longest history. `asked` are the features that the class asks
+    /// for; one that the window does not have is passed over.
     pub fn score(
         &mut self,
-        channel: ChannelIndex,
+        part: &ChannelSummary,
         config: &DetectorConfig,
-        window: &Summary,
+        asked: &[Feature],
         scratch: &mut [f64],
         mut found: impl FnMut(Finding),
     ) {
+        let channel = part.channel;
         let mut say = |feature, detector, score: f64, value, expected| {
             found(Finding {
                 channel,
@@ -91,7 +93,9 @@ impl ChannelDetectors {
         };
         if let Some(c) = &config.robust_z {
             for robust in &mut self.robust {
-                let value = robust.feature.of(window);
+                let Some(value) = part.value(robust.feature, asked) else {
+                    continue;
+                };
                 if let Some(judged) = robust.score(c, value, self.resolution, scratch) {
                     let (score, expected) = (judged.score, judged.expected);
                     say(robust.feature, Detector::RobustZ, score, value, expected);
@@ -100,7 +104,9 @@ impl ChannelDetectors {
         }
         if let Some(c) = &config.ewma {
             for (feature, chart) in &mut self.charts {
-                let value = feature.of(window);
+                let Some(value) = part.value(*feature, asked) else {
+                    continue;
+                };
                 let warm = chart.learnt() as usize >= c.warmup;
                 // Until the baseline is warm nobody knows what is far.
                 let clip = if warm { c.threshold } else { f64::INFINITY };
@@ -111,23 +117,33 @@ impl ChannelDetectors {
             }
         }
         if let (Some(c), Some(flatline)) = (&config.flatline, &mut self.flatline)
-            && let Some(score) = flatline.score(c, window)
+            && let Some(score) = flatline.score(c, &part.features)
         {
             let usual = flatline.usual_std();
-            say(Feature::Std, Detector::Flatline, score, window.std, usual);
+            say(
+                Feature::Std,
+                Detector::Flatline,
+                score,
+                part.features.std,
+                usual,
+            );
         }
     }
 
     /// Lets every baseline learn the window last scored.
-    pub fn learn(&mut self, window: &Summary) {
+    pub fn learn(&mut self, part: &ChannelSummary, asked: &[Feature]) {
         for robust in &mut self.robust {
-            robust.learn(robust.feature.of(window));
+            if let Some(value) = part.value(robust.feature, asked) {
+                robust.learn(value);
+            }
         }
         for (feature, chart) in &mut self.charts {
-            chart.learn(feature.of(window));
+            if let Some(value) = part.value(*feature, asked) {
+                chart.learn(value);
+            }
         }
         if let Some(flatline) = &mut self.flatline {
-            flatline.learn(window);
+            flatline.learn(&part.features);
         }
     }
 }

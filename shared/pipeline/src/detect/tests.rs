@@ -1,6 +1,6 @@
 //! The detectors on series made by hand.
 
-use eyot_signal::{Moments, Summary};
+use eyot_signal::Moments;
 
 use super::*;
 use crate::config::{EwmaConfig, FlatlineConfig, RobustZConfig};
@@ -33,6 +33,7 @@ fn channel() -> ChannelConfig {
     ChannelConfig {
         name: "c".into(),
         unit: None,
+        kind: crate::config::ChannelKind::Gauge,
         min: f64::NEG_INFINITY,
         max: f64::INFINITY,
         resolution: 0.0,
@@ -45,23 +46,30 @@ fn detectors() -> ChannelDetectors {
 }
 
 /// A window of five readings around `mean`; `wobble` sets their spread.
-fn window(mean: f64, wobble: f64) -> Summary {
+fn window(mean: f64, wobble: f64) -> ChannelSummary {
     let mut moments = Moments::new(0.0, mean - wobble);
     for (t, step) in [(1.0, 0.5), (2.0, 0.0), (3.0, -0.5), (4.0, 1.0)] {
         moments.push(t, mean + step * wobble);
     }
-    moments.summary()
+    ChannelSummary {
+        channel: 0,
+        features: moments.summary(),
+        extra: Vec::new(),
+    }
 }
 
 /// Normal windows: mean 10 ± 0.1, spread around 0.5.
-fn normal(i: u32) -> Summary {
+fn normal(i: u32) -> ChannelSummary {
     let phase = f64::from(i % 7) / 7.0 - 0.5;
     window(10.0 + 0.2 * phase, 0.5 + 0.1 * phase)
 }
 
-fn score(detectors: &mut ChannelDetectors, window: &Summary) -> Vec<(Detector, Feature, f64)> {
+fn score(
+    detectors: &mut ChannelDetectors,
+    window: &ChannelSummary,
+) -> Vec<(Detector, Feature, f64)> {
     let mut found = Vec::new();
-    detectors.score(0, &config(), window, &mut [0.0; 60], |f| {
+    detectors.score(window, &config(), &[], &mut [0.0; 60], |f| {
         found.push((f.detector, f.feature, f.score));
     });
     found
@@ -71,7 +79,7 @@ fn trained() -> ChannelDetectors {
     let mut detectors = detectors();
     for i in 0..60 {
         score(&mut detectors, &normal(i));
-        detectors.learn(&normal(i));
+        detectors.learn(&normal(i), &[]);
     }
     detectors
 }
@@ -93,7 +101,7 @@ fn normal_windows_stay_well_below_one() {
         let found = score(&mut detectors, &normal(i));
         assert_eq!(found.len(), 4, "all detectors speak");
         assert!(loudest(&found).2 < 0.6, "{found:?}");
-        detectors.learn(&normal(i));
+        detectors.learn(&normal(i), &[]);
     }
 }
 
@@ -131,12 +139,12 @@ fn a_stuck_sensor_shows_after_two_windows() {
 #[test]
 fn a_stuck_sensor_is_held_against_the_spread_that_was_usual() {
     let mut expected = None;
-    trained().score(0, &config(), &window(10.0, 0.0), &mut [0.0; 60], |f| {
+    trained().score(&window(10.0, 0.0), &config(), &[], &mut [0.0; 60], |f| {
         if f.detector == Detector::Flatline {
             expected = Some(f.expected);
         }
     });
-    let mean = (0..60).map(|i| normal(i).std).sum::<f64>() / 60.0;
+    let mean = (0..60).map(|i| normal(i).features.std).sum::<f64>() / 60.0;
     assert!((expected.unwrap() - mean).abs() < 1e-9, "{expected:?}");
 }
 
@@ -161,7 +169,7 @@ fn a_channel_that_is_often_flat_is_no_stuck_sensor() {
             normal(i)
         };
         score(&mut detectors, &w);
-        detectors.learn(&w);
+        detectors.learn(&w, &[]);
     }
     let found = score(&mut detectors, &window(10.0, 0.0));
     assert!(found.iter().all(|f| f.0 != Detector::Flatline));
@@ -172,10 +180,14 @@ fn windows_too_small_to_judge_do_not_make_being_flat_usual() {
     let mut detectors = detectors();
     for i in 0..60 {
         score(&mut detectors, &normal(i));
-        detectors.learn(&normal(i));
-        let single = Moments::new(0.0, 10.0).summary();
+        detectors.learn(&normal(i), &[]);
+        let single = ChannelSummary {
+            channel: 0,
+            features: Moments::new(0.0, 10.0).summary(),
+            extra: Vec::new(),
+        };
         score(&mut detectors, &single);
-        detectors.learn(&single);
+        detectors.learn(&single, &[]);
     }
     let found = score(&mut detectors, &window(10.0, 0.0));
     assert!(found.iter().any(|f| f.0 == Detector::Flatline), "{found:?}");
@@ -190,7 +202,7 @@ fn a_channel_that_is_not_watched_is_never_spoken_of() {
     let mut detectors = ChannelDetectors::new(&unwatched, &config());
     for i in 0..60 {
         score(&mut detectors, &normal(i));
-        detectors.learn(&normal(i));
+        detectors.learn(&normal(i), &[]);
     }
     assert_eq!(score(&mut detectors, &window(50.0, 0.0)), []);
 }

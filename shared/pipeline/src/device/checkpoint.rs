@@ -5,19 +5,20 @@
 //! would have done, to the last bit. Under another configuration it keeps what still has a
 //! meaning: channels are found again by name, whatever their index is now.
 //!
-//! Bytes of version 1, give or take the lengths of small numbers: 30, and for each
+//! Bytes of version 2, give or take the lengths of small numbers: 50, and for each
 //!
 //! | | bytes |
 //! |---|---|
-//! | channel | 30 and its name; not listed: its unit as well |
-//! | reading in an open window | 11 at a millisecond apart, 13 at ten seconds |
+//! | channel | 36 and its name; not listed: its unit as well |
+//! | reading that is kept | 11 at a millisecond apart, 13 at ten seconds |
+//! | pane | 150, with features beyond those of every window 300 |
 //! | robust z-score of a channel | 13 and 4 a window in its history |
 //! | control chart of a channel | 37 at most |
 //! | flatline of a channel | 14 |
-//! | frame that waits for channels | 40, and 76 a channel in it |
+//! | frame that waits for channels or may be revised | 40, and 84 a channel in it |
 //! | model | 3, its name and version, 4 an input |
 //!
-//! With four channels and the default detectors these are 0.4 KiB at first and 2.6 KiB with histories of 60 windows,
+//! With four channels and the default detectors these are 0.4 KiB at first and 2.7 KiB with histories of 60 windows,
 //! plus the readings.
 //!
 //! What is read is not trusted: the store checks its own checksums, but a checkpoint that no device
@@ -27,20 +28,25 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::silence::Silence;
+use super::watch::Watch;
 use super::{Device, Status};
 use crate::channel::{Channel, SavedChannel};
 use crate::config::{ChannelConfig, ClassConfig};
 use crate::detect::{SavedDetectors, Tuning};
-use crate::effect::{DegradedReason, Detector};
+use crate::effect::{DegradedReason, Detector, Verdict};
+use crate::feature::Feature;
 use crate::frame::Frames;
 use crate::lean;
 use crate::model::{Baseline, Model};
 use crate::reading::ChannelIndex;
-use crate::time::{Span, Timestamp};
-use crate::verdict::VerdictState;
+use crate::time::Timestamp;
+use crate::window::WindowSpec;
+
+mod v1;
 
 /// The format that is written.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Numbers beyond it are no device's: it would take longer than the world has.
 const MAX_NUMBER: u64 = i64::MAX as u64;
 
@@ -51,7 +57,7 @@ pub enum RestoreError {
     #[error("the checkpoint is empty")]
     Empty,
     /// It was written by a later release, or is something else.
-    #[error("the checkpoint has format version {0}; this release reads version 1")]
+    #[error("the checkpoint has format version {0}; this release reads versions 1 and 2")]
     Version(u8),
     /// It ends too early, or is not what the format allows.
     #[error("the checkpoint cannot be read")]
@@ -81,11 +87,11 @@ pub enum Reset {
         /// Readings in its open windows and in closed ones that waited for other channels, lost.
         readings: u64,
     },
-    /// Windows have another length: what is open will be cut anew.
-    #[error("open windows are now {window} long")]
+    /// Windows are others: what is open will be cut anew, and what is closed is not revised.
+    #[error("open windows are now {window}")]
     Windows {
-        /// Their length now.
-        window: Span,
+        /// What they are now.
+        window: WindowSpec,
     },
     /// A detector has other parameters and starts to learn again.
     #[error("detector {} has other parameters and learns anew", .0.name())]
@@ -95,19 +101,24 @@ pub enum Reset {
     Model,
 }
 
-/// Version 1 of the format, in the order in which it is written.
+/// Version 2 of the format, in the order in which it is written.
 #[derive(Serialize, Deserialize)]
 struct Saved {
     next_effect: u64,
-    window: Span,
+    window: WindowSpec,
+    #[serde(deserialize_with = "lean::collect")]
+    features: Vec<Feature>,
     tuning: Tuning,
     /// In the order of their index, the listed ones first.
     #[serde(deserialize_with = "lean::collect")]
     channels: Vec<SavedPart>,
     /// Its channel indices are positions in `channels`.
     frames: Frames,
-    verdict: VerdictState,
-    unlearnt: u32,
+    /// One for the device, or one for each channel, by `window`.
+    #[serde(deserialize_with = "lean::collect")]
+    watches: Vec<Watch>,
+    silence: Silence,
+    dirty_since: Option<Timestamp>,
     model: Option<SavedModel>,
     newest: Option<Timestamp>,
     score: Option<f64>,
@@ -160,14 +171,18 @@ impl Device {
     ) -> Result<Restored, RestoreError> {
         let saved = match bytes.split_first() {
             None => return Err(RestoreError::Empty),
-            Some((&VERSION, bytes)) => read(bytes)?,
+            Some((&VERSION, bytes)) => read::<Saved>(bytes)?,
+            Some((&v1::VERSION, bytes)) => read::<v1::Saved>(bytes)?.into(),
             Some((&other, _)) => return Err(RestoreError::Version(other)),
         };
+        check(&saved)?;
         let mut reset = Vec::new();
         let mut device = Self::new(class, model, saved.next_effect - 1);
-        let held = saved.channels.iter().any(|part| part.state.held() > 0);
-        if held && saved.window != device.class.window {
-            let window = device.class.window;
+        let window = device.class.window;
+        let asked = saved.features == device.class.features;
+        let same = saved.window == window && asked;
+        let held = saved.channels.iter().any(|part| part.state.has_contents());
+        if held && !same {
             reset.push(Reset::Windows { window });
         }
         let changed = saved.tuning.changed(&Tuning::of(&device.class.detectors));
@@ -176,7 +191,7 @@ impl Device {
         for (position, part) in saved.channels.iter().enumerate() {
             let index = device.place(part);
             match index {
-                Some(index) => device.resume(usize::from(index), part, &saved.tuning)?,
+                Some(index) => device.resume(usize::from(index), part, &saved.tuning, same)?,
                 None => reset.push(Reset::Channel {
                     name: part.name.clone(),
                     readings: saved
@@ -196,8 +211,17 @@ impl Device {
         {
             reset.push(Reset::Model);
         }
-        device.verdict = saved.verdict;
-        device.unlearnt = saved.unlearnt;
+        if !same {
+            device.frames.forget_kept();
+        }
+        if !asked {
+            device.frames.forget_extra();
+        }
+        device.resume_watches(&saved.watches, saved.window, &indices);
+        device.silence = saved.silence;
+        device.dirty_since = saved.dirty_since.filter(|_| same);
+        let before = device.channels.iter().map(Channel::frontier_before);
+        device.ahead = before.max().unwrap_or(Timestamp::MIN);
         device.status = Status {
             newest: saved.newest,
             score: saved.score,
@@ -231,11 +255,13 @@ impl Device {
         Saved {
             next_effect: self.next_effect,
             window: self.class.window,
+            features: self.class.features.clone(),
             tuning: Tuning::of(&self.class.detectors),
             channels: configs.zip(states).enumerate().map(part).collect(),
             frames: self.frames.clone(),
-            verdict: self.verdict.clone(),
-            unlearnt: self.unlearnt,
+            watches: self.watches.clone(),
+            silence: self.silence,
+            dirty_since: self.dirty_since,
             model: self.model.as_ref().map(|(model, baseline)| SavedModel {
                 name: model.id().name.clone(),
                 version: model.id().version.clone(),
@@ -275,8 +301,14 @@ impl Device {
         index: usize,
         part: &SavedPart,
         tuning: &Tuning,
+        same: bool,
     ) -> Result<(), RestoreError> {
-        self.channels[index] = Channel::resume(&part.state, self.class.window).ok_or(
+        let listed = self.class.channels.len();
+        let config = match index.checked_sub(listed) {
+            None => &self.class.channels[index],
+            Some(beyond) => self.unlisted[beyond].as_ref(),
+        };
+        self.channels[index] = Channel::resume(&part.state, config, &self.class, same).ok_or(
             RestoreError::Inconsistent("readings out of order or out of range"),
         )?;
         self.detectors[index]
@@ -284,6 +316,31 @@ impl Device {
             .ok_or(RestoreError::Inconsistent(
                 "a detector has learnt what none can",
             ))
+    }
+
+    /// Goes on from what was remembered of windows. Where channels are judged together now and were not, or
+    /// the other way round, an open episode stays open with the first.
+    fn resume_watches(
+        &mut self,
+        saved: &[Watch],
+        were: WindowSpec,
+        indices: &[Option<ChannelIndex>],
+    ) {
+        let together = self.class.window.is_aligned();
+        if !together && !were.is_aligned() {
+            for (watch, index) in saved.iter().zip(indices) {
+                let place = index.and_then(|index| self.watches.get_mut(usize::from(index)));
+                if let Some(place) = place {
+                    *place = watch.clone();
+                }
+            }
+            return;
+        }
+        let open = |watch: &&Watch| watch.verdict.verdict() == Verdict::Anomalous;
+        let kept = saved.iter().find(open).or(saved.first());
+        if let (Some(kept), Some(place)) = (kept, self.watches.first_mut()) {
+            *place = kept.clone();
+        }
     }
 
     /// Whether the present model is the one that was saved, and goes on from there.
@@ -301,13 +358,16 @@ impl Device {
     }
 }
 
-/// Reads version 1 and checks what concerns the whole.
-fn read(bytes: &[u8]) -> Result<Saved, RestoreError> {
-    let (saved, rest) =
-        postcard::take_from_bytes::<Saved>(bytes).map_err(RestoreError::Malformed)?;
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RestoreError> {
+    let (saved, rest) = postcard::take_from_bytes::<T>(bytes).map_err(RestoreError::Malformed)?;
     if !rest.is_empty() {
         return Err(RestoreError::Inconsistent("bytes follow its end"));
     }
+    Ok(saved)
+}
+
+/// Checks what concerns the whole.
+fn check(saved: &Saved) -> Result<(), RestoreError> {
     let numbers = [saved.next_effect, saved.windows, saved.alerts];
     if saved.next_effect == 0 || numbers.iter().any(|number| *number > MAX_NUMBER) {
         return Err(RestoreError::Inconsistent("numbers out of range"));
@@ -321,5 +381,5 @@ fn read(bytes: &[u8]) -> Result<Saved, RestoreError> {
     if names.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(RestoreError::Inconsistent("a channel occurs twice"));
     }
-    Ok(saved)
+    Ok(())
 }

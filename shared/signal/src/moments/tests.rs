@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::{Moments, Summary};
 
+mod stability;
+
 fn of(values: &[(f64, f64)]) -> Option<Moments> {
     let (&(time, value), rest) = values.split_first()?;
     let mut moments = Moments::new(time, value);
@@ -97,6 +99,28 @@ proptest! {
     }
 
     #[test]
+    fn slices_equal_two_passes(values in series()) {
+        let (times, values): (Vec<f64>, Vec<f64>) = values.into_iter().unzip();
+        let pairs: Vec<_> = times.iter().copied().zip(values.iter().copied()).collect();
+        let got = Moments::of(&times, &values).unwrap();
+        assert_close(&got.summary(), &naive(&pairs), 1e8);
+        let narrow = |all: &[f64]| all.iter().map(|v| *v as f32).collect::<Vec<_>>();
+        let (few_times, few) = (narrow(&times), narrow(&values));
+        let wide = |all: &[f32]| all.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+        let want = Moments::of(&wide(&few_times), &wide(&few)).unwrap().summary();
+        let got = Moments::of(&few_times, &few).unwrap().summary();
+        prop_assert!((f64::from(got.mean) - want.mean).abs() < 0.1);
+        prop_assert!((f64::from(got.std) - want.std).abs() <= 1e-5 * want.std);
+        prop_assert!((f64::from(got.rms) - want.rms).abs() <= 1e-5 * want.rms);
+    }
+
+    #[test]
+    fn the_origin_of_time_does_not_matter(values in series(), by in 0.0..1e3_f64) {
+        let got = of(&values).unwrap().later_by(by).summary();
+        assert_close(&got, &naive(&values), 1e8);
+    }
+
+    #[test]
     fn merging_equals_pushing(values in series(), cut in 0.0..1.0_f64) {
         let cut = (values.len() as f64 * cut) as usize;
         let (left, right) = values.split_at(cut);
@@ -132,4 +156,97 @@ fn a_line_has_its_slope_and_no_other_spread() {
     let got = of(&values).unwrap().summary();
     assert!((got.slope + 1.5).abs() < 1e-12);
     assert!(got.detrended_std < 1e-6 && got.std > 1.0);
+}
+
+#[test]
+fn what_follows_from_the_moments() {
+    let moments = Moments::of(&[1.0, 2.0, 3.0, 5.0], &[3.0, -4.0, 0.0, 1.0]).unwrap();
+    let summary = moments.summary();
+    assert_eq!(
+        (moments.count(), summary.peak(), summary.range()),
+        (4, 4.0, 7.0)
+    );
+    assert_eq!(moments.first(), (1.0, 3.0));
+    assert_eq!(moments.last(), (5.0, 1.0));
+    assert_eq!(moments.variance(), Some(26.0 / 3.0));
+    assert_eq!(moments.rate_of_change(), Some(-0.5));
+    assert_eq!(moments.summary().crest_factor(), Some(4.0 / 6.5_f64.sqrt()));
+    // numpy.corrcoef
+    let moments = Moments::of(&[1.0, 2.0, 3.0, 5.0], &[3.0, -4.0, 0.5, 1.0]).unwrap();
+    let got: f64 = moments.correlation().unwrap();
+    assert!((got - 0.008257697439132145).abs() < 1e-15, "{got}");
+}
+
+#[test]
+fn one_value_says_little() {
+    for moments in [Moments::new(3.0, 0.0), Moments::of(&[3.0], &[0.0]).unwrap()] {
+        assert_eq!(moments, Moments::new(3.0, 0.0));
+        assert_eq!(
+            (moments.summary().peak(), moments.summary().range()),
+            (0.0, 0.0)
+        );
+        assert_eq!(moments.variance(), None);
+        assert_eq!(moments.rate_of_change(), None);
+        assert_eq!(moments.summary().crest_factor(), None);
+        assert_eq!(moments.correlation(), None);
+    }
+}
+
+#[test]
+fn nothing_and_what_does_not_go_together_have_no_moments() {
+    assert_eq!(Moments::<f64>::of(&[], &[]), None);
+    assert_eq!(Moments::of(&[1.0], &[1.0, 2.0]), None);
+}
+
+#[test]
+fn constants_have_exactly_no_spread() {
+    for value in [0.1, 1e9 + 0.3, f64::MIN_POSITIVE / 8.0, -1e100] {
+        let times: Vec<_> = (0..77).map(|i| f64::from(i) * 0.1).collect();
+        let got = Moments::of(&times, &[value; 77]).unwrap().summary();
+        assert_eq!((got.mean, got.std, got.slope), (value, 0.0, 0.0));
+        assert_eq!(got.detrended_std, 0.0);
+        let pairs: Vec<_> = times.iter().map(|time| (*time, value)).collect();
+        assert_eq!(of(&pairs).unwrap().summary(), got);
+    }
+}
+
+#[test]
+fn alternating_and_tiny_values_keep_their_spread() {
+    for scale in [1.0, 1e100, 1e-100, f64::MIN_POSITIVE.sqrt() * 2.0] {
+        let pairs: Vec<_> = (0..100)
+            .map(|i| (f64::from(i), if i % 2 == 0 { scale } else { -scale }))
+            .collect();
+        let (times, values): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+        for moments in [of(&pairs).unwrap(), Moments::of(&times, &values).unwrap()] {
+            let got = moments.summary();
+            assert!(got.mean.abs() <= 1e-15 * scale);
+            assert!(
+                (got.std / scale - (100.0_f64 / 99.0).sqrt()).abs() < 1e-12,
+                "{scale}"
+            );
+            assert!((got.crest_factor().unwrap() - 1.0).abs() < 1e-12);
+        }
+    }
+    let vanishing = Moments::of(&[0.0, 1.0], &[1e-300, -1e-300])
+        .unwrap()
+        .summary();
+    assert_eq!(
+        (vanishing.std, vanishing.crest_factor(), vanishing.max),
+        (0.0, None, 1e-300)
+    );
+}
+
+#[test]
+fn a_nan_shows_in_all_but_count_and_extremes() {
+    let pairs = [(0.0, 1.0), (1.0, f64::NAN), (2.0, 3.0), (3.0, 4.0)];
+    let (times, values): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+    for moments in [of(&pairs).unwrap(), Moments::of(&times, &values).unwrap()] {
+        let got = moments.summary();
+        assert_eq!((got.count, got.min, got.max), (4, 1.0, 4.0));
+        assert_eq!((got.first, got.last), (1.0, 4.0));
+        for value in [got.mean, got.std, got.detrended_std, got.rms, got.slope] {
+            assert!(value.is_nan());
+        }
+        assert!(moments.correlation().unwrap().is_nan());
+    }
 }

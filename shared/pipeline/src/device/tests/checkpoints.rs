@@ -10,11 +10,14 @@ use super::world::{Behaviour, ORIGIN, channel, class, model};
 use crate::config::{EwmaConfig, FlatlineConfig, RobustZConfig, UnlistedConfig};
 use crate::feature::Feature;
 use crate::time::Span;
+use crate::window::{Emit, LatePolicy, Report, WindowSpec};
 
 /// Windows of a second, all detectors with short warm-ups, two channels beyond the listed.
 pub(super) fn quick_class() -> ClassConfig {
     let mut class = class();
-    class.window = Span::from_secs(1);
+    class.window = WindowSpec::Tumbling {
+        length: Span::from_secs(1),
+    };
     class.out_of_orderness = Span::from_millis(300);
     class.frame_wait = Span::from_secs(2);
     class.idle_timeout = Span::from_secs(5);
@@ -46,8 +49,9 @@ pub(super) fn quick_class() -> ClassConfig {
     class
 }
 
-fn quick_model(class: &ClassConfig) -> Model {
-    model(class, Behaviour::DoubtsHead, 3, "1")
+/// Of two channels; where windows are of one each, it can never speak.
+fn quick_model() -> Model {
+    model(&quick_class(), Behaviour::DoubtsHead, 3, "1")
 }
 
 pub(super) fn checkpoint(device: &Device) -> Vec<u8> {
@@ -88,12 +92,35 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// All kinds of windows, about as long as each other, with and without revisions.
+pub(super) fn any_windows() -> impl Strategy<Value = (WindowSpec, LatePolicy)> {
+    let (length, hop) = (Span::from_secs(1), Span::from_millis(400));
+    let kinds = vec![
+        WindowSpec::Tumbling { length },
+        WindowSpec::Hopping { length, hop },
+        WindowSpec::Sliding { length },
+        WindowSpec::Session {
+            gap: hop,
+            max_length: length,
+        },
+        WindowSpec::Count { size: 5 },
+    ];
+    let policies = vec![
+        LatePolicy::Drop,
+        LatePolicy::SideOutput,
+        LatePolicy::Revise { windows: 3 },
+    ];
+    (prop::sample::select(kinds), prop::sample::select(policies))
+}
+
 /// A device with what came out of it.
 struct Run {
     device: Device,
     now: Timestamp,
     tally: Tally,
     effects: Vec<Numbered>,
+    /// Whether each reading gets a closer look.
+    is_long: bool,
 }
 
 impl Run {
@@ -103,6 +130,7 @@ impl Run {
             now: ORIGIN,
             tally: Tally::default(),
             effects: Vec::new(),
+            is_long: false,
         }
     }
 
@@ -148,8 +176,20 @@ impl Run {
                 Input::Channel { config: &config }
             }
         };
-        self.device
-            .handle(input, &mut self.tally, &mut self.effects);
+        match input {
+            Input::Readings { now, readings } if self.is_long => {
+                let none = Input::Readings { now, readings: &[] };
+                self.device.handle(none, &mut self.tally, &mut self.effects);
+                for reading in readings {
+                    self.device.hear(now, &mut self.effects);
+                    let fate = self.device.take(reading, now, &mut self.effects);
+                    self.tally.count(fate, 1);
+                }
+            }
+            input => self
+                .device
+                .handle(input, &mut self.tally, &mut self.effects),
+        }
     }
 
     /// All that can be seen from outside, floats to the last bit.
@@ -172,9 +212,18 @@ proptest! {
         steps in prop::collection::vec((any_step(), prop::bool::weighted(0.2)), 1..150),
         with_model in any::<bool>(),
         stuck in 0..150_usize,
+        (window, late) in any_windows(),
+        emit in prop::sample::select(vec![Emit::Every, Emit::OnChange, Emit::Interval(Span::from_secs(2))]),
     ) {
-        let class = quick_class();
-        let model = with_model.then(|| quick_model(&class));
+        let class = ClassConfig {
+            window,
+            late,
+            emit,
+            allowed_lateness: Span::from_secs(2),
+            report: Report::Periodic { every: Span::from_millis(700) },
+            ..quick_class()
+        };
+        let model = with_model.then(quick_model);
         let device = || Device::new(Arc::new(class.clone()), model.clone(), 7);
         let (mut whole, mut cut) = (Run::new(device()), Run::new(device()));
         for (number, (mut step, here)) in steps.into_iter().enumerate() {
@@ -200,14 +249,58 @@ proptest! {
     }
 
     #[test]
+    fn the_short_way_of_readings_and_the_long_way_are_one(
+        steps in prop::collection::vec(any_step(), 1..100),
+        (window, late) in any_windows(),
+    ) {
+        let class = ClassConfig { window, late, allowed_lateness: Span::from_secs(2), ..quick_class() };
+        let device = || Device::new(Arc::new(class.clone()), None, 0);
+        let (mut short, mut long) = (Run::new(device()), Run::new(device()));
+        long.is_long = true;
+        for step in &steps {
+            short.take(step);
+            long.take(step);
+            prop_assert_eq!(short.seen(), long.seen());
+            prop_assert_eq!(checkpoint(&short.device), checkpoint(&long.device));
+        }
+    }
+
+    #[test]
+    fn other_windows_after_a_restart_hurt_nothing(
+        steps in prop::collection::vec(any_step(), 1..60),
+        after in prop::collection::vec(any_step(), 1..60),
+        (was, late) in any_windows(),
+        (is, later) in any_windows(),
+    ) {
+        let class = |window, late| ClassConfig {
+            window,
+            late,
+            allowed_lateness: Span::from_secs(2),
+            ..quick_class()
+        };
+        let mut run = Run::new(Device::new(Arc::new(class(was, late)), None, 0));
+        for step in &steps {
+            run.take(step);
+        }
+        let held = run.device.held();
+        run.device = restore(&class(is, later), None, &checkpoint(&run.device)).device;
+        prop_assert_eq!(run.device.held(), held, "what is open stays open");
+        for step in after.iter().chain([&Step::Told(Told::Stop(run.now))]) {
+            run.take(step);
+        }
+        prop_assert_eq!(run.device.held(), 0);
+    }
+
+    #[test]
     fn bytes_that_were_tampered_with_never_hurt(
         steps in prop::collection::vec(any_step(), 1..60),
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
         end in prop::option::of(any::<prop::sample::Index>()),
         after in prop::collection::vec(any_step(), 1..60),
+        (window, late) in any_windows(),
     ) {
-        let class = quick_class();
-        let model = quick_model(&class);
+        let class = ClassConfig { window, late, allowed_lateness: Span::from_secs(2), ..quick_class() };
+        let model = quick_model();
         let mut run = Run::new(Device::new(Arc::new(class.clone()), Some(model.clone()), 0));
         for step in &steps {
             run.take(step);
@@ -230,11 +323,17 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_never_hurt(mut bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let class = Arc::new(quick_class());
+    fn arbitrary_bytes_never_hurt(
+        mut bytes in prop::collection::vec(any::<u8>(), 0..300),
+        (window, late) in any_windows(),
+    ) {
+        let class = Arc::new(ClassConfig { window, late, ..quick_class() });
         let _ = Device::restore(Arc::clone(&class), None, &bytes);
-        bytes.insert(0, 1);
-        let _ = Device::restore(class, None, &bytes);
+        for version in 1..=2 {
+            bytes.insert(0, version);
+            let _ = Device::restore(Arc::clone(&class), None, &bytes);
+            bytes.remove(0);
+        }
     }
 }
 
@@ -247,8 +346,8 @@ fn what_is_no_checkpoint_says_why() {
     };
     assert_eq!(error(&[]), "the checkpoint is empty");
     assert_eq!(
-        error(&[2, 0]),
-        "the checkpoint has format version 2; this release reads version 1"
+        error(&[3, 0]),
+        "the checkpoint has format version 3; this release reads versions 1 and 2"
     );
     let bytes = checkpoint(&Device::new(Arc::clone(&class), None, 0));
     for end in 1..bytes.len() {

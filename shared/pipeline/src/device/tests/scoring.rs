@@ -1,10 +1,11 @@
 //! Scores, learning, models and alerts of a device.
 
 use super::super::*;
-use super::world::{Behaviour, World, at, class};
-use crate::effect::{DegradedReason, Detector};
+use super::world::{Behaviour, FakeScorer, World, at, class};
+use crate::effect::{AlertState, DegradedReason, Detector, ModelScore};
 use crate::feature::Feature;
 use crate::time::Span;
+use crate::window::WindowSpec;
 
 /// A device for which mean 10 is normal on `flow`: windows 0 to 7 say so.
 fn trained(class: ClassConfig) -> World {
@@ -217,4 +218,21 @@ fn a_model_that_returns_no_number_leaves_the_statistical_detectors_on_watch() {
 #[test]
 fn a_model_without_its_input_leaves_the_statistical_detectors_on_watch() {
     check_degraded(Behaviour::Echo, false, DegradedReason::MissingInput);
+}
+
+#[test]
+fn a_model_is_bound_only_to_a_class_whose_windows_have_all_that_it_asks_for() {
+    let bound = |change: fn(&mut ClassConfig)| {
+        let mut class = class();
+        change(&mut class);
+        let scorer = FakeScorer::new(Behaviour::Echo, 0, "1");
+        Model::bind(Arc::new(scorer), &class)
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(bound(|_| {}), Ok(()));
+    let without = bound(|class| class.channels.truncate(1)).unwrap_err();
+    assert!(without.contains("needs channel `head`"), "{without}");
+    let apart = bound(|class| class.window = WindowSpec::Count { size: 9 }).unwrap_err();
+    assert!(apart.contains("several channels at once"), "{apart}");
 }

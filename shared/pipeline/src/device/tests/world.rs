@@ -4,10 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::super::*;
-use crate::config::{ChannelConfig, ClassConfig, DetectorConfig, RobustZConfig, VerdictConfig};
+use crate::config::{
+    ChannelConfig, ChannelKind, ClassConfig, DetectorConfig, RobustZConfig, VerdictConfig,
+};
+use crate::effect::{Alert, AlertState, Score, WindowSummary};
 use crate::feature::Feature;
 use crate::scorer::{InputSpec, ModelId, Scorer, ScorerError, Transform};
 use crate::time::Span;
+use crate::window::{Emit, LatePolicy, Report, WindowSpec};
 
 /// Second 0 of the tests; a window of any usual length starts here.
 pub(super) const ORIGIN: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -21,6 +25,7 @@ pub(super) fn channel(name: &str) -> ChannelConfig {
     ChannelConfig {
         name: name.into(),
         unit: None,
+        kind: ChannelKind::Gauge,
         min: -1e6,
         max: 1e6,
         resolution: 0.01,
@@ -35,8 +40,15 @@ pub(super) fn class() -> ClassConfig {
         name: "pump".into(),
         channels: ["flow", "head", "power"].map(channel).to_vec(),
         unlisted: None,
-        window: Span::from_secs(10),
+        window: WindowSpec::Tumbling {
+            length: Span::from_secs(10),
+        },
+        features: Vec::new(),
         out_of_orderness: Span::from_secs(2),
+        allowed_lateness: Span::ZERO,
+        late: LatePolicy::Drop,
+        emit: Emit::Every,
+        report: Report::OnChange,
         frame_wait: Span::from_secs(15),
         idle_timeout: Span::from_secs(60),
         max_future_skew: Span::from_secs(300),
@@ -259,6 +271,7 @@ impl World {
             Effect::Window(_) => '.',
             Effect::Alert(alert) if alert.state == AlertState::Raised => 'R',
             Effect::Alert(_) => 'C',
+            other => panic!("a window or an alert, not {other:?}"),
         };
         self.unread.drain(..).map(sign).collect()
     }
@@ -276,7 +289,7 @@ pub(super) enum Behaviour {
 }
 
 /// A model of the means of `flow` and `head`.
-struct FakeScorer {
+pub(super) struct FakeScorer {
     id: ModelId,
     inputs: Vec<InputSpec>,
     behaviour: Behaviour,
@@ -294,7 +307,7 @@ pub(super) fn model(
 }
 
 impl FakeScorer {
-    fn new(behaviour: Behaviour, warmup: u32, version: &str) -> Self {
+    pub(super) fn new(behaviour: Behaviour, warmup: u32, version: &str) -> Self {
         let input = |channel: &str| InputSpec {
             channel: channel.into(),
             feature: Feature::Mean,

@@ -1,0 +1,104 @@
+//! Readings on their way into their channels.
+
+use super::Device;
+use crate::channel::{self, FrameBound, Taken};
+use crate::effect::{ClosedBy, Effect, LateReading, Numbered};
+use crate::ledger::ReadingFate;
+use crate::reading::Reading;
+use crate::time::{Span, Timestamp};
+use crate::window::LatePolicy;
+
+impl Device {
+    /// Takes as many readings as close nothing and need no closer look, and says how many.
+    pub(super) fn take_run(&mut self, readings: &[Reading], now: Timestamp) -> usize {
+        let bound = match self.frames.earliest() {
+            None => FrameBound::NONE,
+            Some(frame) if now >= frame.begun + self.class.idle_timeout => return 0,
+            Some(frame) => {
+                let passed = frame.end + self.class.out_of_orderness;
+                FrameBound {
+                    passed,
+                    ahead: passed + self.class.frame_wait,
+                }
+            }
+        };
+        let latest = channel::latest(now, &self.class);
+        let (mut taken, mut newest, mut ahead) = (0, Timestamp::MIN, self.ahead);
+        for reading in readings {
+            let Some(channel) = self.channels.get_mut(usize::from(reading.channel)) else {
+                break;
+            };
+            if !channel.append(reading, now, latest, &bound) {
+                break;
+            }
+            taken += 1;
+            newest = newest.max(reading.time);
+            ahead = ahead.max(channel.frontier_before());
+        }
+        if taken > 0 {
+            self.status.newest = self.status.newest.max(Some(newest));
+            self.ahead = ahead;
+        }
+        taken
+    }
+
+    /// Takes a reading, with all that follows from it, and says what became of it.
+    pub(super) fn take(
+        &mut self,
+        reading: &Reading,
+        now: Timestamp,
+        effects: &mut Vec<Numbered>,
+    ) -> ReadingFate {
+        let index = usize::from(reading.channel);
+        let Some(channel) = self.channels.get_mut(index) else {
+            debug_assert!(
+                false,
+                "source and device disagree about the class's channels"
+            );
+            return ReadingFate::RejectedValue;
+        };
+        let fate = match channel.take(reading, now, &self.class, &mut self.scratch) {
+            Ok(taken) => {
+                self.status.newest = self.status.newest.max(Some(reading.time));
+                if taken == Taken::Revises {
+                    self.dirty_since = self.dirty_since.or(Some(now));
+                }
+                ReadingFate::Processed
+            }
+            Err(fate @ ReadingFate::RejectedWindowFull) => fate,
+            Err(fate) => {
+                if fate == ReadingFate::Late && self.class.late != LatePolicy::Drop {
+                    self.emit_late(reading, now, effects);
+                }
+                return fate;
+            }
+        };
+        self.ahead = self.ahead.max(self.channels[index].frontier_before());
+        while self.channels[index].is_due(&self.class) {
+            self.close(index, ClosedBy::Watermark, now, effects);
+        }
+        self.complete_frames(now, false, effects);
+        fate
+    }
+
+    fn emit_late(&mut self, reading: &Reading, now: Timestamp, effects: &mut Vec<Numbered>) {
+        let mark = self.channels[usize::from(reading.channel)].mark(&self.class);
+        let (start, end) = match self.class.window.grid() {
+            Some(grid) => {
+                let end = grid.end_after(reading.time);
+                (end - grid.length, end)
+            }
+            None => (reading.time, reading.time + Span(1)),
+        };
+        let late = LateReading {
+            channel: reading.channel,
+            time: reading.time,
+            value: reading.value,
+            behind: (mark - reading.time).max(Span::ZERO),
+            start,
+            end,
+            arrived: now,
+        };
+        self.emit(Effect::Late(Box::new(late)), effects);
+    }
+}
