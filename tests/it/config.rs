@@ -52,7 +52,7 @@ fn the_documentation_shows_what_is_said() {
     let output = run(&["check", example.to_str().unwrap()]);
     let said = String::from_utf8(output.stdout).unwrap();
     let (_, said) = said.split_once('\n').unwrap();
-    let indented: String = said.lines().map(|line| format!("    {line}\n")).collect();
+    let indented = format!("    {}\n", said.trim_end().replace('\n', "\n    "));
     let shown = fs::read_to_string(project.join("docs/configuration.md")).unwrap();
     assert!(shown.contains(&indented), "{indented}");
 }

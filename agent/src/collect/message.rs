@@ -258,8 +258,8 @@ fn record(payload: &[u8]) -> Content {
     let window = |key: &str| head.window.as_ref().and_then(|window| window.get(key));
     let time = head.time.as_ref();
     // A reading that came too late has both its own time and the window that it missed.
-    let first = time.or(head.start.as_ref()).or(head.last_heard.as_ref());
-    let last = time.or(head.end.as_ref()).or(head.decided_at.as_ref());
+    let from = time.or(head.start.as_ref()).or(head.last_heard.as_ref());
+    let until = time.or(head.end.as_ref()).or(head.decided_at.as_ref());
     let lost = lost(&head, kind, &id);
     Content::Record(Record {
         id,
@@ -270,8 +270,8 @@ fn record(payload: &[u8]) -> Content {
             .as_ref()
             .and_then(Value::as_str)
             .map(str::to_owned),
-        start: instant(window("start").or(head.from.as_ref()).or(first)),
-        end: instant(window("end").or(head.to.as_ref()).or(last)),
+        start: instant(window("start").or(head.from.as_ref()).or(from)),
+        end: instant(window("end").or(head.to.as_ref()).or(until)),
         body: text.to_owned(),
         lost,
     })

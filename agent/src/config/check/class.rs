@@ -197,13 +197,13 @@ impl Check<'_, '_> {
             self.report.value(&written, message);
         }
         DetectorConfig {
-            robust_z: robust_z.enabled.then(|| RobustZConfig {
+            robust_z: robust_z.enabled.then_some(RobustZConfig {
                 features: robust_z_features,
                 threshold: robust_z.threshold,
                 history: robust_z.history,
                 warmup: robust_z.warmup,
             }),
-            ewma: ewma.enabled.then(|| EwmaConfig {
+            ewma: ewma.enabled.then_some(EwmaConfig {
                 features: ewma_features,
                 lambda: ewma.lambda,
                 threshold: ewma.threshold,
