@@ -5,7 +5,7 @@
 //! sends each device what it lacks, waiting for permits; a device that stays without any for [`PATIENCE`] is passed
 //! over until the next time through, so that it holds up nobody else for longer.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use eyot_journal::{Disk, InputRef, Step};
 use eyot_pipeline::{Reading, Timestamp};
 
-use super::door::{Inbox, Lag};
+use super::door::{Door, Inbox};
 use super::entry::DeviceEntry;
 use super::feed::{Feed, Sent};
 use super::fleet::Fleet;
@@ -109,29 +109,34 @@ impl<D: Disk> Work<D> {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// The devices that can be sent something and lack it.
-    fn behind(&self) -> impl Iterator<Item = (Arc<DeviceEntry>, Lag)> {
+    /// The devices that can be sent something and lack it, with the position from which on they do.
+    fn behind(&self) -> impl Iterator<Item = (Arc<DeviceEntry>, Behind)> {
         let devices = self.fleet.devices().into_iter();
         devices.filter_map(|entry| {
             let door = entry.door();
-            let lag = match door.inbox {
-                Inbox::Running(_) | Inbox::Quarantined => door.lag,
+            let behind = match door.inbox {
+                Inbox::Running(_) | Inbox::Quarantined => Behind::of(&door),
                 Inbox::Starting(_) | Inbox::Stopped => None,
             };
             drop(door);
-            Some((entry, lag?))
+            Some((entry, behind?))
         })
     }
 
     /// The earliest position that any of them lacks.
     fn earliest(&self) -> Option<u64> {
-        self.behind().map(|(_, lag)| lag.next).min()
+        self.behind().map(|(_, behind)| behind.next).min()
     }
 
     /// Goes through the journal once, from a position to its end or until all who lacked something were passed over.
     fn go_through(&mut self, from: u64) -> Result<(), eyot_journal::FileError> {
+        let mut round = Round::default();
+        for (entry, behind) in self.behind() {
+            if behind.next >= from {
+                round.runs.insert(entry.key, behind.run);
+            }
+        }
         let mut reader = self.journal.reader(from);
-        let mut passed_over: HashSet<u32> = HashSet::new();
         let mut end = self.journal.committed();
         loop {
             let entry = match reader.next(end)? {
@@ -153,11 +158,19 @@ impl<D: Disk> Work<D> {
                 let Some(device) = self.fleet.device(input.device()) else {
                     continue;
                 };
-                if passed_over.contains(&device.key) || !device.door().wants(position) {
-                    continue;
-                }
-                if !self.give(&device, position, admitted, book.as_ref(), &input) {
-                    passed_over.insert(device.key);
+                let behind = Behind::of(&device.door());
+                if let Some(behind) = behind
+                    && round.is_next(device.key, behind, position)
+                    && !self.give(
+                        &device,
+                        behind.run,
+                        position,
+                        admitted,
+                        book.as_ref(),
+                        &input,
+                    )
+                {
+                    round.passed_over.insert(device.key);
                 }
             }
             if self.stopped() {
@@ -165,17 +178,22 @@ impl<D: Disk> Work<D> {
             }
             // Not at every entry: it looks at every device.
             if position % LOOK_EVERY == 0
-                && !passed_over.is_empty()
-                && self.behind().all(|(e, _)| passed_over.contains(&e.key))
+                && !round.passed_over.is_empty()
+                && self
+                    .behind()
+                    .all(|(entry, behind)| !round.serves(entry.key, behind))
             {
                 return Ok(());
             }
         }
         // What should have been there and was not is lost, and nobody waits for it any longer.
-        for (entry, lag) in self.behind() {
-            if lag.last <= end && !passed_over.contains(&entry.key) {
-                tracing::error!(device = %entry.name, ?lag, "part of the journal cannot be read");
-                entry.door().caught_up_to(lag.last);
+        for (entry, behind) in self.behind() {
+            if behind.last <= end && round.serves(entry.key, behind) {
+                tracing::error!(device = %entry.name, ?behind, "part of the journal cannot be read");
+                let mut door = entry.door();
+                if Behind::of(&door) == Some(behind) {
+                    door.caught_up_to(behind.last);
+                }
             }
         }
         Ok(())
@@ -185,20 +203,23 @@ impl<D: Disk> Work<D> {
     fn give(
         &mut self,
         device: &Arc<DeviceEntry>,
+        run: u64,
         position: u64,
         admitted: Timestamp,
         book: Option<&Arc<Book>>,
         input: &InputRef<'_>,
     ) -> bool {
         let deadline = Instant::now() + PATIENCE;
+        let orphans = self.decode(device, input);
         loop {
             let mut door = device.door();
+            if door.lag_run != run {
+                // It has started again meanwhile, and goes on from further back.
+                return false;
+            }
             let sent = if input.is_timer() {
                 Fleet::send_timer(&door, position, admitted)
             } else if let Some(book) = book {
-                drop(door);
-                let orphans = self.decode(device, input);
-                door = device.door();
                 let feed = Feed {
                     position,
                     admitted,
@@ -244,5 +265,89 @@ impl<D: Disk> Work<D> {
             }));
         });
         orphans
+    }
+}
+
+/// What a device lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Behind {
+    /// From here on.
+    next: u64,
+    /// Through here.
+    last: u64,
+    /// Which of its lags this is.
+    run: u64,
+}
+
+impl Behind {
+    fn of(door: &Door) -> Option<Self> {
+        let lag = door.lag?;
+        Some(Self {
+            next: lag.next,
+            last: lag.last,
+            run: door.lag_run,
+        })
+    }
+}
+
+/// Once through the journal: whom it serves.
+///
+/// A device that starts meanwhile, or starts again, may lack inputs that lie behind already. Were it sent those that
+/// are still to come, it would go on without the others, and they would never be missed.
+#[derive(Debug, Default)]
+struct Round {
+    /// Devices for which nothing that they lack lies behind, and in which of their lags.
+    runs: HashMap<u32, u64>,
+    /// Devices that are not sent anything any more.
+    passed_over: HashSet<u32>,
+}
+
+impl Round {
+    fn serves(&self, key: u32, behind: Behind) -> bool {
+        self.runs.get(&key) == Some(&behind.run) && !self.passed_over.contains(&key)
+    }
+
+    /// Whether the input at `position` is the next that the device lacks.
+    fn is_next(&mut self, key: u32, behind: Behind, position: u64) -> bool {
+        if behind.next == position && self.runs.get(&key) != Some(&behind.run) {
+            // It has fallen behind right here.
+            self.runs.insert(key, behind.run);
+            self.passed_over.remove(&key);
+        }
+        position >= behind.next && self.serves(key, behind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn behind(next: u64, run: u64) -> Behind {
+        let last = 100;
+        Behind { next, last, run }
+    }
+
+    #[test]
+    fn a_device_that_lacks_what_lies_behind_waits_for_the_next_round() {
+        let mut round = Round::default();
+        round.runs.insert(1, 1);
+        assert!(round.is_next(1, behind(5, 1), 9), "it lacks nothing before");
+        assert!(!round.is_next(2, behind(5, 1), 9), "it may lack 5 to 8");
+        assert!(
+            !round.serves(2, behind(5, 1)),
+            "and is not missed at the end"
+        );
+        assert!(!round.is_next(1, behind(3, 2), 10), "started again, from 3");
+    }
+
+    #[test]
+    fn a_device_that_falls_behind_at_the_place_at_hand_is_served() {
+        let mut round = Round::default();
+        assert!(!round.is_next(1, behind(10, 4), 9));
+        assert!(round.is_next(1, behind(10, 4), 10));
+        assert!(round.is_next(1, behind(11, 4), 15));
+        round.passed_over.insert(1);
+        assert!(!round.is_next(1, behind(16, 4), 16));
+        assert!(round.is_next(1, behind(17, 5), 17), "another lag");
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct Door {
     pub(super) inbox: Inbox,
     /// While this is set nothing from the journal is sent but by the one who catches up.
     pub(super) lag: Option<Lag>,
+    /// How often it was set anew where the lag begins: what was fetched for an earlier one is not for this one.
+    pub(super) lag_run: u64,
     /// Position of the last input that the journal has for the device; 0 before the first.
     pub(super) last: u64,
     /// Position of its last durable checkpoint; 0 before the first.
@@ -81,6 +83,7 @@ impl Door {
 
     /// The device is to be sent everything behind `position`.
     pub(super) fn go_back_to(&mut self, position: u64) {
+        self.lag_run += 1;
         self.lag = (self.last > position).then_some(Lag {
             next: position + 1,
             last: self.last,
@@ -113,15 +116,13 @@ impl Door {
 
     /// The input at `position` was not sent.
     pub(super) fn fall_behind(&mut self, position: u64) {
-        self.lag.get_or_insert(Lag {
-            next: position,
-            last: position,
-        });
-    }
-
-    /// Whether the input at `position` is next to be fetched.
-    pub(super) fn wants(&self, position: u64) -> bool {
-        self.lag.is_some_and(|lag| position >= lag.next)
+        if self.lag.is_none() {
+            self.lag_run += 1;
+            self.lag = Some(Lag {
+                next: position,
+                last: position,
+            });
+        }
     }
 
     /// The input at `position` was fetched from the journal and sent. Returns whether it was the last.

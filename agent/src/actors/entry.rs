@@ -88,6 +88,7 @@ impl DeviceEntry {
             door: Mutex::new(Door {
                 inbox: Inbox::Starting(Vec::new()),
                 lag: None,
+                lag_run: 0,
                 last: known.position,
                 checkpointed: known.position,
                 failed_at: 0,

@@ -13,7 +13,7 @@ use super::admission::Gate;
 use super::bell::Bell;
 use super::entry::DeviceEntry;
 use super::supervisor::FleetMessage;
-use crate::store::KnownDevice;
+use crate::store::{KnownDevice, LOSS_DEVICE};
 
 /// A class with its model.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub struct ClassRuntime {
 pub enum Resolution {
     /// A device.
     Device(Arc<DeviceEntry>),
-    /// No class has a pattern for it.
+    /// No class has a pattern for it, or the name is the agent's own.
     NoClass,
     /// There are as many devices as there may be.
     LimitReached,
@@ -88,7 +88,10 @@ impl Fleet {
         if let Some(entry) = devices.get(name) {
             return Resolution::Device(Arc::clone(entry));
         }
-        let Some(class) = self.classes.iter().find(|c| c.devices.is_match(name)) else {
+        let of_name = |class: &&Arc<ClassRuntime>| class.devices.is_match(name);
+        let class = self.classes.iter().find(of_name);
+        // Loss records are numbered under a name like a device's, and two must not share one.
+        let Some(class) = class.filter(|_| name != LOSS_DEVICE) else {
             return Resolution::NoClass;
         };
         if devices.len() >= self.limit {

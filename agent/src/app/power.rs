@@ -4,7 +4,7 @@
 //! The source is one that sends what was not acknowledged again. In the end the outbox and the books have to be what
 //! they are without any cut, to the byte, apart from the epoch in the ids and the clock's times.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -35,7 +35,7 @@ use crate::store::{self, Store};
 const T0: i64 = 4_000_000_000;
 const BURSTS: u64 = 150;
 const DEVICES: [&str; 4] = ["m-1", "m-2", "m-3", "m-4"];
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 const CONFIG: &str = r#"
     agent = { data_dir = "data" }
@@ -128,11 +128,22 @@ impl Append for Burst {
 }
 
 /// What there is in the end.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Outcome {
     /// By device and number of the effect.
     records: BTreeMap<(String, u64), Value>,
     book: SourceBook,
+}
+
+impl Outcome {
+    fn must_be(&self, uncut: &Self, seed: u64) {
+        assert_eq!(self.book, uncut.book, "seed {seed}");
+        let all: BTreeSet<_> = self.records.keys().chain(uncut.records.keys()).collect();
+        for key in all {
+            let (got, expected) = (self.records.get(key), uncut.records.get(key));
+            assert_eq!(got, expected, "seed {seed}: {key:?}");
+        }
+    }
 }
 
 struct World {
@@ -382,29 +393,24 @@ fn through_cuts(seed: u64, uncut: &Outcome) -> u32 {
         cuts += u32::from(world.disk.is_off());
         world.disk.restart_after_power_cut();
         if let Some(outcome) = outcome {
-            assert!(outcome == *uncut, "seed {seed}: not the same output");
+            outcome.must_be(uncut, seed);
         }
     }
     world.stops = false;
     let outcome = world.live().expect("no cut this time");
-    assert_eq!(outcome.book, uncut.book, "seed {seed}");
-    for (key, record) in &uncut.records {
-        assert_eq!(
-            outcome.records.get(key),
-            Some(record),
-            "seed {seed}: {key:?}"
-        );
-    }
-    assert_eq!(outcome.records.len(), uncut.records.len(), "seed {seed}");
+    outcome.must_be(uncut, seed);
     cuts
 }
 
 #[test]
-#[ignore = "open fault: with some seeds readings are lost or the output differs after a power cut; not known yet whether agent or test disk"]
 fn invariant_1_2_3_after_power_cuts_the_output_is_as_without_them() {
     let uncut = World::new(1).live().unwrap();
     assert!(uncut.records.len() > 50, "{}", uncut.records.len());
     assert_eq!(uncut.book.messages, BURSTS);
+    if let Ok(seed) = std::env::var("EYOT_SEED") {
+        through_cuts(seed.parse().unwrap(), &uncut);
+        return;
+    }
     let (next, cuts) = (AtomicU64::new(0), Mutex::new(0));
     std::thread::scope(|scope| {
         for _ in 0..8 {

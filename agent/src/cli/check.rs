@@ -40,6 +40,13 @@ impl fmt::Display for Summary<'_> {
             for rule in &source.mapping.rules {
                 write!(f, " `{}`", rule.name)?;
             }
+            if let Some(ceiling) = source.ceiling(&config.journal) {
+                let (window, wait) = (source.window(), config.journal.max_wait);
+                write!(
+                    f,
+                    "; at most {ceiling:.0} messages/s of QoS 1 ({window} under way / {wait:?} a commit)"
+                )?;
+            }
             writeln!(f)?;
         }
         for class in &config.classes {

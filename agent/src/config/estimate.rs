@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Class, Config};
+use super::{Class, Config, Durability};
 
 /// Memory of a device's actor apart from its windows and baselines.
 const DEVICE_BYTES: u64 = 10 * 1024;
@@ -36,6 +36,8 @@ pub struct Estimate {
     in_flight: u64,
     outbox: u64,
     headroom: u64,
+    /// 0 without a journal.
+    journal: u64,
     outage: Option<Outage>,
     dead_letters: u64,
     dead_letter_bytes: u64,
@@ -57,6 +59,11 @@ impl Estimate {
             in_flight: config.limits.readings_in_flight as u64,
             outbox: config.outbox.quotas.bytes,
             headroom: config.store.headroom,
+            journal: if config.journal.durability > Durability::Memory {
+                config.journal.max_bytes
+            } else {
+                0
+            },
             outage: Outage::of(config),
             dead_letters: config.limits.dead_letters as u64,
             dead_letter_bytes: config.limits.dead_letter_bytes as u64,
@@ -99,11 +106,17 @@ impl Estimate {
         self.outage.as_ref().map(|outage| outage.hours)
     }
 
-    /// Disk in bytes: the outbox, the dead letters, and what the database needs beside them.
+    /// Disk in bytes: the outbox, the dead letters, what the database needs beside them, and the journal.
     pub fn disk(&self) -> u64 {
-        [self.tables(), self.letters(), LOG_BYTES, self.headroom]
-            .into_iter()
-            .fold(0, u64::saturating_add)
+        [
+            self.tables(),
+            self.letters(),
+            LOG_BYTES,
+            self.headroom,
+            self.journal,
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
     }
 
     /// Half of a page is empty at worst where a record does not fit any more; a third on average.
@@ -153,7 +166,7 @@ impl fmt::Display for Estimate {
         writeln!(f, "disk at worst: {}", Bytes(self.disk()))?;
         write!(
             f,
-            "  outbox {}: 1.5 × ({} + {} of loss records); dead letters {}: {} × {} B; log {}, headroom {}",
+            "  outbox {}: 1.5 × ({} + {} of loss records); dead letters {}: {} × {} B; log {}, headroom {}, journal {}",
             Bytes(self.tables()),
             Bytes(self.outbox),
             Bytes(LOSS_BYTES),
@@ -161,7 +174,8 @@ impl fmt::Display for Estimate {
             self.dead_letters,
             self.dead_letter_bytes.saturating_add(LETTER_BYTES),
             Bytes(LOG_BYTES),
-            Bytes(self.headroom)
+            Bytes(self.headroom),
+            Bytes(self.journal)
         )?;
         match &self.outage {
             Some(outage) => write!(f, "\n{outage}"),

@@ -18,8 +18,8 @@ use super::Identity;
 use super::outbox::{self, Gone};
 use crate::clock::rfc3339;
 
-/// Name under which loss records are numbered.
-pub(super) const DEVICE: &str = "_loss";
+/// Name under which loss records are numbered. No device may have it.
+pub const DEVICE: &str = "_loss";
 const KIND: &str = "loss";
 /// How long evictions are added to the same record.
 const SHARED: Span = Span::from_secs(60);

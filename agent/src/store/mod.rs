@@ -62,6 +62,7 @@ pub use error::StoreError;
 pub use fold::Fold;
 pub use handle::{StoreHandle, StoreThread};
 pub use identity::Identity;
+pub use loss::DEVICE as LOSS_DEVICE;
 pub use message::{
     Checkpoint, Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Eviction, Gap, Gaps,
     KnownDevice, OutRow, Record, SourceState, Stats,

@@ -101,7 +101,7 @@ pub trait DeviceNames {
 }
 
 /// Bits of the flags of a body.
-mod flag {
+pub(crate) mod flag {
     /// Definitions follow.
     pub(super) const DEFINITIONS: u8 = 1;
     /// There is a source.
@@ -114,6 +114,8 @@ mod flag {
     pub(super) const SINGLE: u8 = 16;
     /// The source has deliveries.
     pub(super) const DELIVERIES: u8 = 32;
-    /// Bits that mean nothing yet.
-    pub(super) const UNKNOWN: u8 = 0xc0;
+    /// The entry before it was committed together with it.
+    pub(crate) const FOLLOWS: u8 = 64;
+    /// A bit that means nothing yet.
+    pub(super) const UNKNOWN: u8 = 0x80;
 }

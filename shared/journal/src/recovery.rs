@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::Position;
 use crate::disk::{Disk, DiskFile};
+use crate::entry::flag;
 use crate::error::{FileError, on};
 use crate::segment::scan::Scan;
 use crate::segment::{self, BadHeader, HEADER, Header};
@@ -185,7 +186,11 @@ pub(crate) fn read_header<F: DiskFile>(
     Ok(Header::read(&bytes, first))
 }
 
-/// One more than the last position found, and where its entry ends.
+/// One more than the last position that counts, and where its entry ends.
+///
+/// Of entries that were committed together, a power cut may leave later ones without earlier ones. Nobody was told
+/// that they are safe, so whoever sent them sends all of them again: in their order only if those that were left do not
+/// count either.
 fn scan_positions<F: DiskFile>(
     scan: &mut Scan<F>,
     first: Position,
@@ -193,10 +198,22 @@ fn scan_positions<F: DiskFile>(
     gaps: &mut Vec<Gap>,
 ) -> std::io::Result<(Position, u64)> {
     let (mut end, mut bytes) = (first, HEADER as u64);
+    // Where the gap begins that is in the commit at hand, and how many were before it.
+    let mut torn = None;
     while let Some(found) = scan.find(length)? {
+        let flags = scan.window.at(found.body.start, 1, length)?;
+        if flags.first().is_none_or(|flags| flags & flag::FOLLOWS == 0) {
+            torn = None;
+        } else if found.position > end {
+            torn.get_or_insert((end, bytes, gaps.len()));
+        }
         gaps.extend(gap(end, found.position));
         scan.pass(&found);
         (end, bytes) = (found.position + 1, found.body.end);
+    }
+    if let Some((torn_end, torn_bytes, before)) = torn {
+        gaps.truncate(before);
+        (end, bytes) = (torn_end, torn_bytes);
     }
     Ok((end, bytes))
 }

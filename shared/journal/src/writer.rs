@@ -198,7 +198,7 @@ impl<D: Disk> Journal<D> {
         }
         for (position, entry) in (self.next..).zip(entries) {
             self.encoder
-                .write(&mut self.batch, entry, position, base)
+                .write(&mut self.batch, entry, position, base, position > self.next)
                 .map_err(|bytes| CommitError::TooLong {
                     bytes,
                     limit: MAX_CONTENT,

@@ -10,6 +10,7 @@
 //! shell asks: [`ledger`], [`restart`], [`forward`], [`retention`] and [`wear`].
 
 pub mod backoff;
+pub mod boot_clock;
 pub mod channel;
 pub mod config;
 pub mod detect;
@@ -26,6 +27,7 @@ pub mod restart;
 pub mod retention;
 pub mod score;
 pub mod scorer;
+pub mod sequence;
 pub mod time;
 pub mod verdict;
 pub mod wear;

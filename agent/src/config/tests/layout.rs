@@ -91,7 +91,7 @@ fn the_estimate_shows_its_figures() {
     let (mib, outbox) = (1 << 20, 1028);
     assert_eq!(
         estimate.disk(),
-        (outbox + outbox / 2 + 16 + 8) * mib + 10_000 * 4_696
+        (outbox + outbox / 2 + 16 + 8 + 256) * mib + 10_000 * 4_696
     );
     // 10,000 devices, a summary each 10 s; 600 s of 800 B unfolded, the rest of 1 GiB at 33 B.
     let seconds = 600.0 + (f64::from(1 << 30) - 600.0 * 1_000.0 * 800.0) / (1_000.0 * 33.0);

@@ -323,6 +323,13 @@ async fn check(home: &Path, weather: Weather, memory: &mut Memory) {
     let mut there = BTreeSet::new();
     for lane in Lane::ALL {
         for row in all(&store.handle, lane).await {
+            if row.device == crate::store::loss::DEVICE {
+                assert!(
+                    weather.failing > 0,
+                    "nothing is lost on a disk that keeps its word"
+                );
+                continue;
+            }
             let device = DEVICES.iter().position(|name| *name == row.device).unwrap();
             assert_eq!(row.body, body(device, row.number));
             assert_eq!(row.lane, lane_of(row.number));
@@ -447,7 +454,6 @@ fn invariant_1_2_7_what_was_synced_survives_power_cuts_whole() {
 }
 
 #[test]
-#[ignore = "open fault: with some seeds a store on a disk whose syncs fail does not come back as expected"]
 fn invariant_7_boots_after_power_cuts_on_a_disk_whose_syncs_fail() {
     let weather = Weather {
         failing: 150,

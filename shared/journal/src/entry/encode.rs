@@ -25,7 +25,8 @@ impl Encoder {
         self.known.forget();
     }
 
-    /// Appends the frame of `entry`. `base` is the segment's, in µs.
+    /// Appends the frame of `entry`. `base` is the segment's, in µs; `follows`: it is committed together with the entry
+    /// before it.
     ///
     /// # Errors
     /// The length of a body that is longer than a frame may hold.
@@ -35,11 +36,12 @@ impl Encoder {
         entry: &Entry<'_>,
         position: Position,
         base: i64,
+        follows: bool,
     ) -> Result<(), usize> {
         let micros = entry.admitted.0.div_euclid(1_000);
         self.known.fresh().clear();
         self.body.clear();
-        let mut flags = 0;
+        let mut flags = if follows { flag::FOLLOWS } else { 0 };
         if let Some(source) = &entry.source {
             flags |= flag::SOURCE;
             let number = self.known.source(source.name);

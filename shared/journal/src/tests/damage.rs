@@ -224,6 +224,41 @@ fn a_torn_tail_is_cut_off_and_its_position_goes_to_the_next_entry() {
     }
 }
 
+/// What is left of entries that were committed together does not come before those of them that are sent again.
+#[test]
+fn of_a_commit_that_was_torn_nothing_counts_behind_the_hole() {
+    for committed_since in [false, true] {
+        let disk = FaultDisk::new(9);
+        let (mut journal, _) = Journal::open(disk.clone(), OPTIONS).unwrap();
+        let alone = [Said::reading(0)];
+        commit(&mut journal, &alone, true).unwrap();
+        let before = journal.bytes() as usize;
+        let four: Vec<_> = (0..4).map(|_| Said::reading(0)).collect();
+        commit(&mut journal, &four, true).unwrap();
+        let length = (journal.bytes() as usize - before) / 4;
+        if committed_since {
+            commit(&mut journal, &alone, true).unwrap();
+        }
+        drop(journal);
+        let second = before + length + length / 2;
+        disk.damage(&segment::name(1), |bytes| bytes[second] ^= 0x55);
+        let (journal, recovery) = Journal::open(disk, OPTIONS).unwrap();
+        let told: Vec<_> = read_all(&journal, 1).entries;
+        let positions: Vec<_> = told.iter().map(|(position, _)| *position).collect();
+        if committed_since {
+            assert_eq!(
+                positions,
+                [1, 2, 4, 5, 6],
+                "they were safe before the sixth"
+            );
+            assert_eq!(recovery.gaps, [Gap { from: 3, to: 3 }]);
+        } else {
+            assert_eq!(positions, [1, 2]);
+            assert_eq!((recovery.next, recovery.gaps.len()), (3, 0));
+        }
+    }
+}
+
 #[test]
 fn a_segment_that_disappears_is_told_as_missing() {
     let known = written(5, 60);

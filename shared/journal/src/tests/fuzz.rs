@@ -62,7 +62,9 @@ fn bodies(seed: u64) -> Vec<Vec<u8>> {
     encoder.begin_segment();
     let mut write = |(position, entry): (u64, &Entry<'_>)| {
         let mut bytes = Vec::new();
-        encoder.write(&mut bytes, entry, position, 0).unwrap();
+        encoder
+            .write(&mut bytes, entry, position, 0, false)
+            .unwrap();
         match segment::frame(&bytes, position, 0, MAX_CONTENT) {
             Frame::Good { body, .. } => bytes[body].to_vec(),
             other => panic!("{other:?}"),
