@@ -192,6 +192,24 @@ impl Frames {
         self.kept.push_back(gone);
     }
 
+    /// Takes out the frame that has been kept longest, if there are more than `most`, but none with a
+    /// window that is about to be revised.
+    pub(crate) fn surplus(
+        &mut self,
+        most: usize,
+        is_dirty: impl Fn(ChannelIndex, Timestamp) -> bool,
+    ) -> Option<Frame> {
+        if self.kept.len() <= most {
+            return None;
+        }
+        let clean = |gone: &Gone| {
+            let mut parts = gone.frame.channels.iter();
+            !parts.any(|part| is_dirty(part.channel, gone.frame.end))
+        };
+        let at = self.kept.iter().position(clean)?;
+        Some(self.kept.remove(at)?.frame)
+    }
+
     /// The frame was found not to deserve the alert that it raised.
     pub(crate) fn corrected(&mut self, number: u64) {
         for gone in &mut self.kept {

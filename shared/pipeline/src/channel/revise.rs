@@ -31,7 +31,17 @@ impl Channel {
 
     /// Whether the closed window that ends at `end` may still be revised, or is about to be.
     pub(crate) fn is_revisable(&self, end: Timestamp, class: &ClassConfig) -> bool {
-        end > self.floor(class) || self.dirty.binary_search(&end).is_ok()
+        end > self.floor(class) || self.has_changed(end)
+    }
+
+    /// Whether the closed window that ends at `end` has changed since it was emitted.
+    pub(crate) fn has_changed(&self, end: Timestamp) -> bool {
+        self.dirty.binary_search(&end).is_ok()
+    }
+
+    /// Windows that end here or before are not revised any more.
+    pub(crate) fn give_up(&mut self, end: Timestamp) {
+        self.forgotten = self.forgotten.max(end.min(self.closed_until));
     }
 
     /// Marks the closed windows that a reading of this time belongs to.

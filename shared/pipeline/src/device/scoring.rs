@@ -9,6 +9,10 @@ use crate::frame::{Frame, Gone};
 use crate::score;
 use crate::time::Timestamp;
 use crate::verdict::{Change, Episode};
+use crate::window::LatePolicy;
+
+/// Frames kept for revisions, at most, unless the class asks for more.
+pub(super) const KEPT_FRAMES: usize = 8;
 
 impl Device {
     pub(super) fn score_frame(
@@ -94,6 +98,21 @@ impl Device {
                 said,
                 raised,
             });
+        }
+        // Channels that fell silent for good would keep a frame of all channels each.
+        let most = match self.class.late {
+            LatePolicy::Revise { windows } => (windows as usize).max(KEPT_FRAMES),
+            LatePolicy::Drop | LatePolicy::SideOutput => KEPT_FRAMES,
+        };
+        let dirty = |channel, end| self.channels[usize::from(channel)].has_changed(end);
+        let mut surplus = Vec::new();
+        while let Some(frame) = self.frames.surplus(most, dirty) {
+            surplus.push(frame);
+        }
+        for frame in surplus {
+            for part in &frame.channels {
+                self.channels[usize::from(part.channel)].give_up(frame.end);
+            }
         }
     }
 

@@ -210,6 +210,30 @@ fn a_revision_teaches_the_detectors_nothing() {
 }
 
 #[test]
+fn invariant_6_channels_that_fall_silent_one_by_one_keep_no_frame_each() {
+    let mut class = class();
+    class.channels = (0..40)
+        .map(|n| super::world::channel(&n.to_string()))
+        .collect();
+    let mut world = World::new(class);
+    for window in 0..40 {
+        let start = f64::from(window) * 10.0;
+        for channel in window..40 {
+            world
+                .at(start + 1.0)
+                .reading(&channel.to_string(), start + 1.0, 1.0);
+        }
+    }
+    // Those that are silent are closed by it, and their watermarks stand still.
+    world.at(1000).timer();
+    while world.pop().is_some() {}
+    for (channel, fate) in [("0", Late), ("30", Late), ("35", Processed)] {
+        let time = channel.parse::<f64>().unwrap() * 10.0 + 2.0;
+        world.meets(fate, channel, time, 1.0);
+    }
+}
+
+#[test]
 fn overlapping_windows_take_a_late_reading_in_all_or_none() {
     let mut class = revising();
     class.window = WindowSpec::Hopping {
