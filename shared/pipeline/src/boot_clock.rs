@@ -3,11 +3,13 @@
 //! A microcontroller knows how many milliseconds it has been running, often in 32 bits, which go around after 49.7
 //! days. With each message the gateway learns one upper bound of the moment at which the count was 0: arrival less
 //! count, which is too late by however long the message was on its way. The least of them is the best (the minimum
-//! filter of NTP's clock selection, RFC 5905 §10). It is taken over the last 10 to 20 minutes of the sender's time, so
-//! that a crystal that is off by 50 ppm is followed to within 60 ms.
+//! filter of NTP's clock selection, RFC 5905 §10). It is taken over the last 10 to 20 minutes of the sender's time or the
+//! gateway's, whichever passes faster, so that a crystal that is off by 50 ppm is followed to within 60 ms, and a
+//! count that was never true is forgotten.
 //!
 //! The count tells when the sender has started again: it is then no longer than the time since the sender was heard
-//! last. A count that goes back and is longer than that belongs to a message from before, sent late. Not to be told from
+//! last, or further than a day from what it should be. Any other count that goes back belongs to a message from before,
+//! sent late. Not to be told from
 //! a restart is one from the very first moments of the same run: senders that keep messages back should
 //! send a boot id, and then only that counts.
 
@@ -19,6 +21,8 @@ use crate::time::{Span, Timestamp};
 const BUCKET: i64 = 600_000_000_000;
 /// How much later than it was measured a message may come and still fit the run of the clock.
 const SLACK: i64 = 2_000_000_000;
+/// A count that is further off than this is of another run: nothing is kept back for so long.
+const FAR: i64 = 86_400_000_000_000;
 
 /// What a count says about its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +33,7 @@ pub enum Run {
     Started,
 }
 
-/// One sender's clock. 64 bytes.
+/// One sender's clock. 72 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootClock {
     /// Nanoseconds after which the count is 0 again; `i64::MAX`: never.
@@ -45,8 +49,9 @@ struct State {
     heard: Timestamp,
     /// Least arrival less count, in the bucket before this one and in this one.
     zero: [i64; 2],
-    /// Where the bucket ends.
+    /// Where the bucket ends, in the sender's time and in the gateway's.
     bucket_ends: i64,
+    bucket_until: Timestamp,
 }
 
 impl BootClock {
@@ -68,33 +73,60 @@ impl BootClock {
     pub fn step(&mut self, by: Span) {
         if let Some(state) = &mut self.state {
             state.heard = state.heard + by;
+            state.bucket_until = state.bucket_until + by;
             for zero in &mut state.zero {
                 *zero = zero.saturating_add(by.0);
             }
         }
     }
 
-    /// When a message was measured that arrived at `now` with this count. `boot_ids`: the sender says when it starts
-    /// again, by [`BootClock::restart`], and nothing else is taken for it.
+    /// When a message was measured that arrived at `now` with this count: [`BootClock::hear`], and then
+    /// [`BootClock::at`].
     pub fn map(&mut self, count: Span, now: Timestamp, boot_ids: bool) -> (Timestamp, Run) {
-        let count = count.0.clamp(0, self.around - 1);
-        let around = self.around;
+        let run = self.hear(count, now, boot_ids);
+        (self.at(count).unwrap_or(now), run)
+    }
+
+    /// A message arrived at `now` with this count, the longest in it. `boot_ids`: the sender says when it starts
+    /// again, by [`BootClock::restart`], and nothing else is taken for it.
+    pub fn hear(&mut self, count: Span, now: Timestamp, boot_ids: bool) -> Run {
+        let (count, around) = (self.clamp(count), self.around);
         let Some(state) = &mut self.state else {
             self.state = Some(State::begin(count, now));
-            return (now, Run::Started);
+            return Run::Started;
         };
-        let since = (now - state.heard).0.max(0);
-        let expected = state.newest.saturating_add(since);
+        let expected = state.expected(now);
         let unwrapped = nearest(count, around, expected);
         let goes_back = unwrapped < state.newest;
         let too_far = unwrapped > expected.saturating_add(SLACK);
-        let fits_a_start = count <= since.saturating_add(SLACK);
-        if !boot_ids && fits_a_start && (goes_back || too_far) {
+        let fits_a_start = count <= state.since(now).saturating_add(SLACK);
+        let far = unwrapped < state.newest.saturating_sub(FAR)
+            || unwrapped > expected.saturating_add(FAR);
+        if !boot_ids && (far || (fits_a_start && (goes_back || too_far))) {
             self.state = Some(State::begin(count, now));
-            return (now, Run::Started);
+            return Run::Started;
         }
         state.take(unwrapped, now);
-        (state.at(unwrapped), Run::On)
+        Run::On
+    }
+
+    /// When it was measured that the sender's clock showed this count, by what was heard; `None` if nothing was.
+    #[must_use]
+    pub fn at(&self, count: Span) -> Option<Timestamp> {
+        let state = self.state.as_ref()?;
+        let unwrapped = nearest(self.clamp(count), self.around, state.newest);
+        Some(state.at(unwrapped))
+    }
+
+    /// How often the clock has gone around since it was started.
+    #[must_use]
+    pub fn times_around(&self) -> u64 {
+        let newest = self.state.as_ref().map_or(0, |state| state.newest);
+        (newest / self.around).max(0).cast_unsigned()
+    }
+
+    fn clamp(&self, count: Span) -> i64 {
+        count.0.clamp(0, self.around - 1)
     }
 }
 
@@ -106,16 +138,29 @@ impl State {
             heard: now,
             zero: [zero; 2],
             bucket_ends: count.saturating_add(BUCKET),
+            bucket_until: now + Span(BUCKET),
         }
+    }
+
+    /// How long ago the longest count arrived.
+    fn since(&self, now: Timestamp) -> i64 {
+        (now - self.heard).0.max(0)
+    }
+
+    /// What the clock shows at `now`, at most: the longest count may have been on its way for a while.
+    fn expected(&self, now: Timestamp) -> i64 {
+        self.newest.saturating_add(self.since(now))
     }
 
     fn take(&mut self, count: i64, now: Timestamp) {
         let zero = now.0.saturating_sub(count);
-        if count >= self.bucket_ends {
+        if count >= self.bucket_ends || now >= self.bucket_until {
             // After a long silence, what was known is too old to count.
-            let silent = count >= self.bucket_ends.saturating_add(BUCKET);
+            let silent = count >= self.bucket_ends.saturating_add(BUCKET)
+                || now >= self.bucket_until + Span(BUCKET);
             self.zero = [if silent { zero } else { self.zero[1] }, zero];
             self.bucket_ends = count.saturating_add(BUCKET);
+            self.bucket_until = now + Span(BUCKET);
         }
         self.zero[1] = self.zero[1].min(zero);
         if count >= self.newest {
@@ -249,6 +294,40 @@ mod tests {
         clock.step(Span::from_secs(3_600));
         let (time, run) = clock.map(count(1_000), now(3_601_000), false);
         assert_eq!((time, run), (now(3_601_000), Run::On));
+    }
+
+    #[test]
+    fn the_samples_of_a_first_message_keep_their_distances() {
+        let mut clock = BootClock::new(Some(U32_MS));
+        assert_eq!(clock.hear(count(10_000), now(0), false), Run::Started);
+        assert_eq!(clock.at(count(0)), Some(now(-10_000)));
+        assert_eq!(clock.at(count(9_000)), Some(now(-1_000)));
+    }
+
+    #[test]
+    fn a_count_that_was_never_true_is_forgotten() {
+        let mut clock = BootClock::new(Some(U32_MS));
+        clock.map(count(1_000_000), now(0), false);
+        // Off by weeks: another run, and back again.
+        assert_eq!(clock.map(count(1 << 31), now(1_000), false).1, Run::Started);
+        let (time, run) = clock.map(count(1_002_000), now(2_000), false);
+        assert_eq!((time, run), (now(2_000), Run::Started));
+        // Off by an hour: for at most 20 minutes all seems an hour old.
+        clock.map(count(4_602_000), now(2_500), false);
+        let mut late = 0;
+        for second in 3..3_000 {
+            let (time, _) = clock.map(
+                count(1_000_000 + second * 1_000),
+                now(second * 1_000),
+                false,
+            );
+            late = if time == now(second * 1_000) {
+                late
+            } else {
+                second
+            };
+        }
+        assert!(late < 1_203, "{late}");
     }
 
     proptest! {

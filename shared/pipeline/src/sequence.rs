@@ -4,10 +4,13 @@
 //! gap, which a late one fills. A number that is not ahead is an old message, or the first ones of a counter that
 //! was started again: a reboot must never look like a flood of repetitions. Three things tell them apart:
 //!
-//! - it lies further back than [`WINDOW`] numbers: started again;
+//! - it lies further back than [`WINDOW`] numbers, or further ahead than anyone misses ([`FAR`]): started again;
 //! - it was measured later than everything so far, by a clock of its own: started again, since what is old is old
 //!   by its time, too;
 //! - its time is that of its arrival, which says nothing about age: started again if it is 0 or 1, else an old one.
+//!
+//! The newest number once more is never a start: the channels of a device may share a number. Callers that know of one
+//! channel alone tell by [`Sequence::newest`].
 //!
 //! What this cannot decide: a sender without a clock whose first message after a start is repeated by the broker is
 //! taken for one that starts twice. A boot id, if it sends one, decides before all this: see [`Sequence::restart`].
@@ -19,6 +22,8 @@ use crate::time::Timestamp;
 const WORDS: usize = 16;
 /// How many numbers back the old is told from the repeated.
 pub const WINDOW: u64 = 64 * WORDS as u64;
+/// A counter that is this far ahead has begun somewhere else: nobody would have missed so much.
+pub const FAR: u64 = 1_000_000;
 
 /// What a number says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,21 +33,25 @@ pub enum Verdict {
         /// Numbers passed over.
         missed: u64,
     },
-    /// One that was missed, or lies before the first.
+    /// One that was missed.
     Filled,
+    /// It lies before the first that was seen, and was never missed.
+    Early,
     /// It was seen before.
     Seen,
     /// The counter has been started again.
     Restarted,
 }
 
-/// The numbers of one counter that were seen of late. 152 bytes.
+/// The numbers of one counter that were seen of late. 168 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {
     /// The counter goes from 0 to this, and then from 0 again; `u64::MAX`: not in this world.
     last: u64,
     newest: Option<u64>,
     newest_time: Timestamp,
+    /// Numbers from the first one that was seen on to the newest, or `WINDOW` if they are more.
+    since: u64,
     /// Bit i of word w: `newest − (64w + i)` was seen.
     seen: [u64; WORDS],
 }
@@ -55,19 +64,27 @@ impl Sequence {
             last: modulus.map_or(u64::MAX, |modulus| modulus.max(1) - 1),
             newest: None,
             newest_time: Timestamp::MIN,
+            since: 0,
             seen: [0; WORDS],
         }
+    }
+
+    /// The number furthest ahead, since the counter was started last.
+    #[must_use]
+    pub fn newest(&self) -> Option<u64> {
+        self.newest
     }
 
     /// Forgets what was seen: the sender says that it has started again.
     pub fn restart(&mut self) {
         self.newest = None;
         self.newest_time = Timestamp::MIN;
+        self.since = 0;
         self.seen = [0; WORDS];
     }
 
     /// Takes the number of a message in. `time` is when it was measured, `own_clock` whether the sender says so, or
-    /// only its arrival does.
+    /// only its arrival does. A time should not lie in the future: later ones would all seem old.
     pub fn take(&mut self, number: u64, time: Timestamp, own_clock: bool) -> Verdict {
         let number = number.min(self.last);
         let Some(newest) = self.newest else {
@@ -76,8 +93,9 @@ impl Sequence {
         };
         let ahead = self.distance(newest, number);
         let back = self.distance(number, newest);
-        if ahead != 0 && ahead <= back {
+        if ahead != 0 && ahead <= back && ahead < FAR {
             self.advance(ahead);
+            self.since = (self.since + ahead).min(WINDOW);
             self.newest = Some(number);
             self.newest_time = self.newest_time.max(time);
             return Verdict::Ahead { missed: ahead - 1 };
@@ -85,9 +103,9 @@ impl Sequence {
         let fresh = if own_clock {
             time > self.newest_time
         } else {
-            number <= 1 && back > 0
+            number <= 1
         };
-        if back >= self.window() || fresh {
+        if back >= self.window() || (fresh && back > 0) {
             self.restart();
             self.begin(number, time);
             return Verdict::Restarted;
@@ -95,7 +113,11 @@ impl Sequence {
         let (word, bit) = ((back / 64) as usize, 1 << (back % 64));
         let seen = self.seen[word] & bit != 0;
         self.seen[word] |= bit;
-        if seen { Verdict::Seen } else { Verdict::Filled }
+        match seen {
+            true => Verdict::Seen,
+            false if back > self.since => Verdict::Early,
+            false => Verdict::Filled,
+        }
     }
 
     fn begin(&mut self, number: u64, time: Timestamp) {
@@ -199,6 +221,26 @@ mod tests {
     }
 
     #[test]
+    fn channels_that_share_a_number_start_nothing() {
+        let got = verdicts(None, &[(0, 0), (0, 1), (1, 2), (1, 3)]);
+        assert_eq!(got, [NEXT, Verdict::Seen, NEXT, Verdict::Seen]);
+    }
+
+    #[test]
+    fn what_lies_before_the_first_was_not_missed() {
+        let got = verdicts(None, &[(9, 9), (8, 8), (12, 12), (10, 10), (7, 7), (7, 7)]);
+        let gap = Verdict::Ahead { missed: 2 };
+        let (early, filled) = (Verdict::Early, Verdict::Filled);
+        assert_eq!(got, [NEXT, early, gap, filled, early, Verdict::Seen]);
+    }
+
+    #[test]
+    fn a_jump_far_ahead_is_a_start() {
+        let got = verdicts(Some(1 << 32), &[(7, 0), (7 + FAR, 1), (8 + FAR, 2)]);
+        assert_eq!(got, [NEXT, Verdict::Restarted, NEXT]);
+    }
+
+    #[test]
     fn a_jump_far_back_is_a_start() {
         let got = verdicts(None, &[(5_000, 10), (5_000 - WINDOW, 5)]);
         assert_eq!(got[1], Verdict::Restarted);
@@ -243,7 +285,9 @@ mod tests {
                     }
                     Verdict::Filled => missing -= 1,
                     Verdict::Seen => prop_assert!(known.contains(&number)),
-                    Verdict::Restarted => prop_assert!(false, "{number} behind {newest}"),
+                    Verdict::Early | Verdict::Restarted => {
+                        prop_assert!(false, "{verdict:?}: {number} behind {newest}");
+                    }
                 }
                 prop_assert_eq!(verdict == Verdict::Seen, !known.insert(number));
             }
