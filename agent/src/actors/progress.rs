@@ -82,6 +82,10 @@ impl Progress {
                     tracing::warn!(device = %entry.name, %reset, "a part of the checkpoint does not fit the configuration any more");
                 }
                 let mut device = restored.device;
+                if row.last_position == 0 && device.next_effect() <= row.last_effect {
+                    // No journal has what came since: its windows would be told twice.
+                    device.forget_windows();
+                }
                 if row.last_position <= checkpoint.position {
                     device.skip_effects_to(row.last_effect + 1);
                 }

@@ -420,7 +420,7 @@ fn plans_that_cannot_be_are_refused() {
 
 /// The events of one device whose fault of this kind lasts from the 20th second to the 40th, and of the same without it.
 fn underway(kind: FaultKind) -> (Vec<Event>, Vec<Event>) {
-    let quiet = config(1, 60);
+    let without = config(1, 60);
     let faults = FaultPlan::List(vec![PlannedFault {
         device: 0,
         kind,
@@ -430,9 +430,9 @@ fn underway(kind: FaultKind) -> (Vec<Event>, Vec<Event>) {
     }]);
     let faulty = FleetConfig {
         faults,
-        ..quiet.clone()
+        ..without.clone()
     };
-    (events(&faulty), events(&quiet))
+    (events(&faulty), events(&without))
 }
 
 #[test]

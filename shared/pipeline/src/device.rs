@@ -249,6 +249,18 @@ impl Device {
         self.next_effect = self.next_effect.max(next);
     }
 
+    /// Forgets the readings in its windows, and keeps what was learnt: for a device whose state is older than its last
+    /// effects, when nothing brings again what came in between. What those windows had to say is said.
+    pub fn forget_windows(&mut self) {
+        let unlisted = self.unlisted.iter().map(Arc::as_ref);
+        let configs = self.class.channels.iter().chain(unlisted);
+        self.channels = configs.map(Channel::new).collect();
+        self.frames = Frames::default();
+        self.dirty_since = None;
+        self.ahead = Timestamp::MIN;
+        self.awaited = 0;
+    }
+
     /// Readings held in open windows.
     #[must_use]
     pub fn held(&self) -> usize {

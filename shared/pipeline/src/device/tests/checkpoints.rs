@@ -368,3 +368,30 @@ fn numbers_go_on_and_are_only_ever_raised() {
     device.skip_effects_to(3);
     assert_eq!(device.next_effect(), 50);
 }
+
+#[test]
+fn windows_are_forgotten_and_what_was_learnt_is_kept() {
+    let mut device = Device::new(Arc::new(quick_class()), None, 0);
+    let (mut tally, mut effects) = (Tally::default(), Vec::new());
+    for second in 0..20 {
+        let time = Timestamp::from_secs(1_700_000_000 + second);
+        let readings = [Reading {
+            time,
+            value: 20.0,
+            channel: 0,
+        }];
+        let input = Input::Readings {
+            now: time,
+            readings: &readings,
+        };
+        device.handle(input, &mut tally, &mut effects);
+    }
+    assert!(device.held() > 0 && !effects.is_empty());
+    let learnt = format!("{:?}", device.detectors);
+    let next = device.next_effect();
+    device.forget_windows();
+    assert_eq!((device.held(), device.next_effect()), (0, next));
+    assert_eq!(format!("{:?}", device.detectors), learnt);
+    let restored = restore(&quick_class(), None, &checkpoint(&device));
+    assert_eq!(restored.reset, []);
+}
