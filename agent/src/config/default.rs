@@ -4,7 +4,7 @@ use eyot_pipeline::feature::Feature;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, MapDeserializer};
 
-use super::raw::{Period, Size, WhenFull};
+use super::raw::{Period, Size, Skewed, WhenFull};
 use super::{Durability, MqttVersion};
 
 /// A function for each default, since that is what serde asks for.
@@ -67,6 +67,8 @@ defaults! {
     window: Period = "10s";
     out_of_orderness: Period = "2s";
     max_future_skew: Period = "5m";
+    future: Skewed = Skewed::Reject;
+    past: Skewed = Skewed::Reject;
     max_window_readings: usize = 2_048_usize;
     max_unlisted: usize = 64_usize;
     resolution: f64 = 0.0;

@@ -83,6 +83,16 @@ impl Sequence {
         self.seen = [0; WORDS];
     }
 
+    /// Whether a counter of that modulus can have got here. What is read from elsewhere is not trusted.
+    pub(crate) fn is_sound(&self, modulus: u64) -> bool {
+        self.last == modulus.max(1) - 1 && self.is_sound_at_all()
+    }
+
+    /// The same, whatever the modulus is.
+    pub(crate) fn is_sound_at_all(&self) -> bool {
+        self.newest.is_none_or(|newest| newest <= self.last) && self.since <= WINDOW
+    }
+
     /// Takes the number of a message in. `time` is when it was measured, `own_clock` whether the sender says so, or
     /// only its arrival does. A time should not lie in the future: later ones would all seem old.
     pub fn take(&mut self, number: u64, time: Timestamp, own_clock: bool) -> Verdict {

@@ -14,7 +14,7 @@ mod class;
 mod source;
 mod uplink;
 
-pub(super) use class::{Channel, Class, Detectors, Unlisted};
+pub(super) use class::{Channel, Class, Detectors, Skewed, Unlisted};
 pub(super) use source::Source;
 pub(super) use uplink::Uplink;
 
