@@ -1,6 +1,7 @@
 //! Detection on simulated fleets, without brokers and clocks: the agent's pipeline and model over the
 //! simulator's events, against its ground truth. The same seeds give the same result, always.
 
+use eyot_pipeline::reading::Origin;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -90,6 +91,7 @@ pub fn evaluate(config: &Config, trial: &Trial) -> anyhow::Result<Result> {
             time: event.time,
             value: event.value,
             channel: indices[event.channel],
+            origin: Origin::default(),
         };
         let input = Input::Readings {
             now: event.send_at,

@@ -1,6 +1,7 @@
 //! Window features of simulated devices, for training: the agent's own pipeline over the agent's own
 //! simulator, so that a model is trained on exactly what it will see.
 
+use eyot_pipeline::reading::Origin;
 use std::io::Write;
 
 use anyhow::Context;
@@ -53,6 +54,7 @@ pub fn write(config: &Config, fleet: &FleetConfig, mut out: impl Write) -> anyho
             time,
             value,
             channel: indices[channel],
+            origin: Origin::default(),
         };
         let input = Input::Readings {
             now: send_at,

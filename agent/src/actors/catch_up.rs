@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use eyot_journal::{Disk, InputRef, Step};
+use eyot_journal::{Disk, InputRef, Step, Told};
+use eyot_pipeline::reading::Origin;
 use eyot_pipeline::{Reading, Timestamp};
 
 use super::door::{Door, Inbox};
@@ -57,6 +58,7 @@ impl CatchUp {
             ledger,
             stop: Arc::clone(&stop),
             readings: Vec::new(),
+            told: Vec::new(),
         };
         let thread = std::thread::Builder::new()
             .name("eyot-catch-up".into())
@@ -85,6 +87,7 @@ struct Work<D: Disk> {
     ledger: Ledger,
     stop: Arc<AtomicBool>,
     readings: Vec<Reading>,
+    told: Vec<Told>,
 }
 
 impl<D: Disk> Work<D> {
@@ -226,6 +229,7 @@ impl<D: Disk> Work<D> {
                     arrived: None,
                     book,
                     readings: self.readings.clone(),
+                    told: self.told.clone(),
                     orphans,
                 };
                 self.fleet.send(&door, device, feed)
@@ -250,20 +254,40 @@ impl<D: Disk> Work<D> {
 
     /// The readings of an input, and how many there are of channels that the device no longer has.
     fn decode(&mut self, device: &DeviceEntry, input: &InputRef<'_>) -> u64 {
-        let mut orphans = 0;
-        let readings = &mut self.readings;
+        let (readings, told) = (&mut self.readings, &mut self.told);
         readings.clear();
+        told.clear();
+        let (mut origins, mut tellings) = (input.origins(), input.told().peekable());
+        let (mut orphans, mut seen) = (0, 0_u32);
+        // A message whose first reading is gone begins with the one after it.
+        let mut led: Option<Origin> = None;
         input.for_each_run(|channel, unit, run| {
-            let Some(channel) = device.channel(channel, unit.unwrap_or_default()) else {
-                orphans += run.len() as u64;
-                return;
-            };
-            readings.extend(run.iter().map(|&(time, value)| Reading {
-                time,
-                value,
-                channel,
-            }));
+            let channel = device.channel(channel, unit.unwrap_or_default());
+            for &(time, value) in run {
+                while let Some(mut telling) = tellings.next_if(|telling| telling.before <= seen) {
+                    telling.before = readings.len() as u32;
+                    told.push(telling);
+                }
+                seen += 1;
+                let mut origin = origins.next().unwrap_or_default();
+                if led.take_if(|gone| gone.following() == origin).is_some() {
+                    origin = origin.leading();
+                }
+                let Some(channel) = channel else {
+                    orphans += 1;
+                    led = origin.leads().then_some(origin);
+                    continue;
+                };
+                led = None;
+                readings.push(Reading {
+                    time,
+                    value,
+                    channel,
+                    origin,
+                });
+            }
         });
+        told.extend(tellings);
         orphans
     }
 }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use eyot_journal::Told;
 use eyot_pipeline::device::Tally;
 use eyot_pipeline::ledger::ReadingFate;
+use eyot_pipeline::reading::Clock;
 use eyot_pipeline::{Device, Effect, Input, Numbered, Reading, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
@@ -24,6 +26,8 @@ pub struct Batch {
     pub position: u64,
     /// The readings, in the order of their arrival.
     pub readings: Vec<Reading>,
+    /// What the device is told of its senders meanwhile.
+    pub told: Vec<Told>,
     /// Readings that the journal has of channels that the device no longer has.
     pub orphans: u64,
     /// Gateway time of their arrival.
@@ -150,6 +154,7 @@ impl DeviceActorState {
         let Batch {
             position,
             readings,
+            told,
             orphans,
             admitted,
             arrived,
@@ -167,15 +172,26 @@ impl DeviceActorState {
             self.add_channels();
         }
         self.tally.clear();
-        let input = Input::Readings {
-            now: admitted,
-            readings: &readings,
-        };
-        self.device
-            .handle(input, &mut self.tally, &mut self.effects);
+        let mut rest = readings.as_slice();
+        for told in &told {
+            let before = told.before as usize + rest.len();
+            let (readings, behind) =
+                rest.split_at(before.saturating_sub(readings.len()).min(rest.len()));
+            if !readings.is_empty() {
+                self.take(readings, admitted);
+            }
+            self.device.handle(
+                Input::Sender(told.sender),
+                &mut self.tally,
+                &mut self.effects,
+            );
+            rest = behind;
+        }
+        self.take(rest, admitted);
         self.tally.count(ReadingFate::DroppedConfigChanged, orphans);
         self.progress.count(position, permit.source(), &self.tally);
-        if let (Some(newest), Some(_)) = (readings.iter().map(|r| r.time).max(), arrived) {
+        let newest = self.newest(&readings);
+        if let (Some(newest), Some(_)) = (newest, arrived) {
             self.entry.seen(newest, admitted);
             self.metrics
                 .record_freshness(Stage::Admit, admitted - newest);
@@ -196,6 +212,22 @@ impl DeviceActorState {
             inner: commit.on_commit.take(),
         }));
         Some(commit)
+    }
+
+    fn take(&mut self, readings: &[Reading], now: Timestamp) {
+        let input = Input::Readings { now, readings };
+        self.device
+            .handle(input, &mut self.tally, &mut self.effects);
+    }
+
+    /// Newest event time of readings that the device has taken. Of those by a clock since boot only the device knows.
+    fn newest(&self, readings: &[Reading]) -> Option<Timestamp> {
+        let by_count = |r: &Reading| r.origin.clock() == Clock::SinceBoot;
+        if readings.iter().any(by_count) {
+            self.device.newest()
+        } else {
+            readings.iter().map(|r| r.time).max()
+        }
     }
 
     fn timer(&mut self, position: u64, now: Timestamp) -> Option<Commit> {

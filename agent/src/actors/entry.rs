@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eyot_journal::DeviceNames;
 use eyot_pipeline::config::{ChannelConfig, UnlistedConfig};
-use eyot_pipeline::device::{Status, Tally};
+use eyot_pipeline::device::{Status, Tally, TimeCounts};
 use eyot_pipeline::ledger::ReadingFate;
 use eyot_pipeline::reading::ChannelIndex;
 use eyot_pipeline::{Span, Timestamp};
@@ -108,6 +108,12 @@ impl DeviceEntry {
             rejected: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
         }
+    }
+
+    /// What happened to the numbers and clocks of its senders, as of its last record.
+    pub fn time_counts(&self) -> TimeCounts {
+        let status = self.status.lock();
+        status.unwrap_or_else(PoisonError::into_inner).time
     }
 
     /// A small number of its own, as long as the agent runs.

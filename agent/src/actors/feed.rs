@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use eyot_journal::DeviceInput;
+use eyot_journal::{DeviceInput, Told};
 use eyot_pipeline::ledger::ReadingFate;
 use eyot_pipeline::{Reading, Timestamp};
 
@@ -32,6 +32,8 @@ pub struct Feed<'f> {
     pub book: &'f Arc<Book>,
     /// The readings.
     pub readings: Vec<Reading>,
+    /// What the device is told of its senders meanwhile.
+    pub told: Vec<Told>,
     /// Readings of channels that the device no longer has.
     pub orphans: u64,
 }
@@ -76,6 +78,7 @@ impl Fleet {
                 let _ = actor.cast(DeviceMessage::Batch(Batch {
                     position: feed.position,
                     readings: feed.readings,
+                    told: feed.told,
                     orphans: feed.orphans,
                     admitted: feed.admitted,
                     arrived: feed.arrived,

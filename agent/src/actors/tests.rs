@@ -94,6 +94,7 @@ fn a_quarantined_device_takes_nothing() {
     let (permit, _) = world.request(0, 3);
     let batch = Batch {
         position: 0,
+        told: Vec::new(),
         orphans: 0,
         readings: Vec::new(),
         admitted: crate::clock::now(),

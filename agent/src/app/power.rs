@@ -4,6 +4,7 @@
 //! The source is one that sends what was not acknowledged again. In the end the outbox and the books have to be what
 //! they are without any cut, to the byte, apart from the epoch in the ids and the clock's times.
 
+use eyot_pipeline::reading::Origin;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,6 +60,7 @@ fn burst(number: u64) -> (Timestamp, Vec<(&'static str, Vec<Reading>)>) {
                 time: Timestamp(ns - random.below(30).cast_signed() as i64 * 50_000_000),
                 value: 20.0 + random.below(400) as f64 / 10.0,
                 channel: random.below(2) as u16,
+                origin: Origin::default(),
             };
             inputs.push((device, (0..3).map(reading).collect()));
         }
@@ -98,6 +100,7 @@ impl Append for Burst {
                 key: entry.key(),
                 names: &**entry,
                 readings,
+                told: &[],
             };
         inputs.extend(self.stages.iter().map(input));
     }
@@ -120,6 +123,7 @@ impl Append for Burst {
                 arrived: Some(Instant::now()),
                 book: &self.book,
                 readings,
+                told: Vec::new(),
                 orphans: 0,
             };
             self.fleet.feed(&entry, feed);

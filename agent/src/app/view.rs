@@ -219,6 +219,7 @@ fn counts(devices: &[Arc<DeviceEntry>]) -> DeviceCounts {
     let mut counts = DeviceCounts::default();
     for entry in devices {
         counts.restarts += entry.restarts();
+        counts.time.add(entry.time_counts());
         counts.behind += u64::from(entry.is_behind());
         *match state(entry) {
             DeviceState::Running => &mut counts.running,
@@ -248,6 +249,7 @@ fn device(entry: &DeviceEntry) -> DeviceView {
         late,
         duplicate,
         rejected,
+        time: status.time.into(),
         restarts: entry.restarts(),
         behind: entry.is_behind(),
         online: match entry.liveness() {

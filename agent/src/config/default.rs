@@ -4,7 +4,7 @@ use eyot_pipeline::feature::Feature;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, MapDeserializer};
 
-use super::raw::{Kind, Late, OnChange, Period, Report, Size, WhenFull, Window};
+use super::raw::{Kind, Late, OnChange, Period, Report, Size, Skewed, WhenFull, Window};
 use super::{Durability, MqttVersion};
 
 /// A function for each default, since that is what serde asks for.
@@ -71,6 +71,8 @@ defaults! {
     report: Report = Report::OnChange(OnChange::OnChange);
     out_of_orderness: Period = "2s";
     max_future_skew: Period = "5m";
+    future: Skewed = Skewed::Reject;
+    past: Skewed = Skewed::Reject;
     max_window_readings: usize = 2_048_usize;
     max_unlisted: usize = 64_usize;
     resolution: f64 = 0.0;

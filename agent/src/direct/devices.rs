@@ -8,7 +8,7 @@ use eyot_decode::Conversion;
 use eyot_pipeline::config::ChannelConfig;
 use eyot_pipeline::device::Tally;
 use eyot_pipeline::ledger::{Lane, SourceBook};
-use eyot_pipeline::reading::ChannelIndex;
+use eyot_pipeline::reading::{ChannelIndex, Origin, Sender};
 use eyot_pipeline::{Device, Input, Numbered, Reading, Timestamp};
 
 use crate::actors::ClassRuntime;
@@ -49,6 +49,8 @@ struct Known {
     /// The conversion used last on each channel, and from which unit; `None` if there is none.
     conversions: HashMap<ChannelIndex, (String, Option<Conversion>)>,
     staged: Vec<Reading>,
+    /// What it is told of its senders, each before so many of those.
+    told: Vec<(usize, Sender)>,
     wake_at: Option<Timestamp>,
 }
 
@@ -118,18 +120,31 @@ impl Devices {
             channels: HashMap::new(),
             conversions: HashMap::new(),
             staged: Vec::new(),
+            told: Vec::new(),
             wake_at: None,
         });
         self.by_name.insert(name.to_owned(), at);
         Ok(at)
     }
 
-    /// Keeps a reading until the message is through; `false` if `unit` is not one of the channel's.
-    pub(super) fn stage(&mut self, place: Place, time: Timestamp, value: f64, unit: &str) -> bool {
+    /// `value`, which is in `unit`, in the channel's unit, and a number of the device's own; `None` if that cannot be.
+    pub(super) fn convert(&mut self, place: Place, value: f64, unit: &str) -> Option<(f64, u32)> {
+        let value = self.known[place.device].convert(place.channel, value, unit)?;
+        Some((value, place.device as u32))
+    }
+
+    /// Keeps a reading until the message is through, and what its device is to be told before it.
+    pub(super) fn stage(
+        &mut self,
+        place: Place,
+        time: Timestamp,
+        value: f64,
+        origin: Origin,
+        told: Option<Sender>,
+    ) {
         let known = &mut self.known[place.device];
-        let Some(value) = known.convert(place.channel, value, unit) else {
-            return false;
-        };
+        let before = known.staged.len();
+        known.told.extend(told.map(|told| (before, told)));
         if known.staged.is_empty() {
             self.heard.push(place.device);
         }
@@ -137,21 +152,30 @@ impl Devices {
             time,
             value,
             channel: place.channel,
+            origin,
         });
-        true
     }
 
     /// Hands over what is staged, and settles it in `book`.
     pub(super) fn deliver(&mut self, now: Timestamp, book: &mut SourceBook) {
         for at in std::mem::take(&mut self.heard) {
             let readings = std::mem::take(&mut self.known[at].staged);
-            let input = Input::Readings {
-                now,
-                readings: &readings,
-            };
-            for (fate, n) in self.handle(at, input).iter() {
-                book.settle_readings(fate, n);
+            let mut from = 0;
+            for (before, told) in std::mem::take(&mut self.known[at].told) {
+                self.take(at, now, &readings[from..before], book);
+                self.handle(at, Input::Sender(told));
+                from = before;
             }
+            self.take(at, now, &readings[from..], book);
+        }
+    }
+
+    fn take(&mut self, at: usize, now: Timestamp, readings: &[Reading], book: &mut SourceBook) {
+        if readings.is_empty() {
+            return;
+        }
+        for (fate, n) in self.handle(at, Input::Readings { now, readings }).iter() {
+            book.settle_readings(fate, n);
         }
     }
 

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use self::devices::{Devices, Place};
 use crate::app::{StartError, class_runtime};
 use crate::config::{Config, Source};
-use crate::ingest::{Assets, Collect, Nowhere, World};
+use crate::ingest::{Assets, Collect, Nowhere, Voice, Voices, World};
 use crate::record::Encoder;
 use crate::store::Identity;
 
@@ -40,6 +40,7 @@ struct Run {
     assets: Assets,
     devices: Devices,
     book: SourceBook,
+    voices: Voices,
     now: Timestamp,
 }
 
@@ -153,6 +154,7 @@ impl Run {
             assets: Assets::new(&config.assets),
             devices: Devices::new(classes, config.limits.devices, encoder),
             book: SourceBook::default(),
+            voices: Voices::default(),
             now: Timestamp(i64::MIN),
         })
     }
@@ -165,7 +167,8 @@ impl Run {
     }
 
     fn collect(&mut self) -> Collect<&mut Self> {
-        Collect::new(self.now, self)
+        self.voices.next_message();
+        Collect::new(self)
     }
 
     /// The message is through: its readings go to their devices.
@@ -177,19 +180,32 @@ impl Run {
 }
 
 impl World for &mut Run {
-    type Place = Place;
+    type Place = (Place, u8);
 
-    fn place(&mut self, device: &str, channel: &str, unit: &str) -> Result<Place, Nowhere> {
-        let (device, channel) = self.assets.member(device, channel);
-        self.devices.place(device, channel, unit)
+    fn place(&mut self, device: &str, channel: &str, unit: &str) -> Result<(Place, u8), Nowhere> {
+        let (device, channel, sender) = self.assets.member(device, channel);
+        let place = self.devices.place(device, channel, unit)?;
+        Ok((place, sender))
     }
 
     fn receive(&mut self, n: u64) {
         self.book.receive_readings(n);
     }
 
-    fn stage(&mut self, place: Place, time: Timestamp, value: f64, unit: &str) -> bool {
-        self.devices.stage(place, time, value, unit)
+    fn stage(
+        &mut self,
+        (place, sender): (Place, u8),
+        time: Timestamp,
+        value: f64,
+        unit: &str,
+        voice: &Voice,
+    ) -> bool {
+        let Some((value, key)) = self.devices.convert(place, value, unit) else {
+            return false;
+        };
+        let (origin, told) = self.voices.hear(key, sender, voice, self.now);
+        self.devices.stage(place, time, value, origin, told);
+        true
     }
 
     fn settle(&mut self, fate: ReadingFate, n: u64) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use eyot_journal::{Delivery, DeviceInput, Letter, SourcePart};
+use eyot_journal::{Delivery, DeviceInput, Letter, SourcePart, Told};
 use eyot_pipeline::ledger::{MessageFate, ReadingFate, SourceBook};
 use eyot_pipeline::{Reading, Timestamp};
 
@@ -17,6 +17,8 @@ use crate::store::DeadLetter;
 pub(super) struct Stage {
     pub(super) entry: Arc<DeviceEntry>,
     pub(super) readings: Vec<Reading>,
+    /// What the device is told of its senders meanwhile.
+    pub(super) told: Vec<Told>,
 }
 
 /// A whole burst.
@@ -86,6 +88,7 @@ impl Burst {
         for Stage {
             entry,
             mut readings,
+            told,
         } in self.stages
         {
             let admission = Permit::request(&self.fleet.gate, &entry, &self.book, readings.len());
@@ -95,12 +98,13 @@ impl Burst {
                 self.book.enter(|book| book.settle_readings(fate, refused));
                 readings.truncate(permit.readings());
             }
-            if readings.is_empty() {
+            if readings.is_empty() && told.is_empty() {
                 continue;
             }
             let batch = Batch {
                 position: 0,
                 readings,
+                told,
                 orphans: 0,
                 admitted: self.admitted,
                 arrived: Some(self.arrived),
@@ -144,6 +148,7 @@ impl Append for Burst {
             key: stage.entry.key(),
             names: &*stage.entry,
             readings: &stage.readings,
+            told: &stage.told,
         }));
     }
 
@@ -152,7 +157,11 @@ impl Append for Burst {
         let fate = ReadingFate::DroppedJournalFull;
         self.came_to.settle_readings(fate, readings);
         self.settled = self.came_to.reading_fates().collect();
-        self.stages.clear();
+        // What senders are is little, and will not be said again for a while.
+        self.stages.retain_mut(|stage| {
+            stage.readings.clear();
+            !stage.told.is_empty()
+        });
     }
 
     fn committed(self: Box<Self>, position: u64) {
@@ -160,13 +169,19 @@ impl Append for Burst {
         if let Some(acker) = &self.acker {
             acker.ack(&self.acks);
         }
-        for Stage { entry, readings } in self.stages {
+        for Stage {
+            entry,
+            readings,
+            told,
+        } in self.stages
+        {
             let feed = Feed {
                 position,
                 admitted: self.admitted,
                 arrived: Some(self.arrived),
                 book: &self.book,
                 readings,
+                told,
                 orphans: 0,
             };
             self.fleet.feed(&entry, feed);

@@ -4,6 +4,8 @@ use eyot_decode::{Event, Fate, Reason, Time};
 use eyot_pipeline::ledger::{MessageFate, ReadingFate};
 use eyot_pipeline::{Span, Timestamp};
 
+use super::voices::Voice;
+
 /// Where what is found in messages goes.
 pub(crate) trait World {
     /// A channel of a device.
@@ -14,7 +16,15 @@ pub(crate) trait World {
     /// `n` readings were found.
     fn receive(&mut self, n: u64);
     /// Keeps a received reading until the message is through; `false` if `unit` is not one of the channel's.
-    fn stage(&mut self, place: Self::Place, time: Timestamp, value: f64, unit: &str) -> bool;
+    /// `voice` is what its message says about it.
+    fn stage(
+        &mut self,
+        place: Self::Place,
+        time: Timestamp,
+        value: f64,
+        unit: &str,
+        voice: &Voice,
+    ) -> bool;
     /// `n` received readings go no further.
     fn settle(&mut self, fate: ReadingFate, n: u64);
     /// A field that nothing maps, by its path or, where the mapping names a channel that the class has
@@ -39,28 +49,23 @@ pub(crate) enum Nowhere {
 
 /// Takes the events of one message.
 pub(crate) struct Collect<W> {
-    now: Timestamp,
     world: W,
     /// Readings and signs of life that someone takes.
     taken: u64,
     no_class: bool,
     last_values: bool,
-    /// The sender's clock at its first reading in this message.
-    device_clock: Option<i64>,
     /// Whether any reading has no time but that of its arrival.
     arrival: bool,
 }
 
 impl<W: World> Collect<W> {
-    /// For a message that arrived at `now`.
-    pub(crate) fn new(now: Timestamp, world: W) -> Self {
+    /// For one message.
+    pub(crate) fn new(world: W) -> Self {
         Self {
-            now,
             world,
             taken: 0,
             no_class: false,
             last_values: false,
-            device_clock: None,
             arrival: false,
         }
     }
@@ -126,7 +131,7 @@ impl<W: World> Collect<W> {
             self.last_values = true;
             return;
         }
-        let time = self.time(first.time);
+        let (time, voice) = (self.time(first.time), Voice::of(first));
         let n = values.len() as u64;
         match self.world.place(first.device, first.channel, first.unit) {
             Ok(place) => {
@@ -134,7 +139,7 @@ impl<W: World> Collect<W> {
                 self.world.receive(n);
                 for (i, value) in (0..).zip(values) {
                     let time = time + Span(interval_ns.saturating_mul(i));
-                    if !self.world.stage(place, time, *value, first.unit) {
+                    if !self.world.stage(place, time, *value, first.unit, &voice) {
                         self.world.settle(ReadingFate::RejectedUnit, 1);
                     }
                 }
@@ -165,8 +170,7 @@ impl<W: World> Collect<W> {
         self.world.settle(fate, n);
     }
 
-    /// Event time. The sender's own clock says how far its readings lie apart; until it is matched to the
-    /// gateway's, its first reading in a message counts as new on arrival.
+    /// Event time, or what the sender's own clock shows: the device matches it to the gateway's.
     fn time(&mut self, time: Time) -> Timestamp {
         match time {
             Time::Payload(time) => time,
@@ -176,8 +180,7 @@ impl<W: World> Collect<W> {
             }
             Time::DeviceClock(clock) => {
                 self.arrival = true;
-                let first = *self.device_clock.get_or_insert(clock);
-                self.now + Span(clock.saturating_sub(first))
+                Timestamp(clock)
             }
         }
     }

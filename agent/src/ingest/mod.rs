@@ -12,12 +12,13 @@ mod redelivery;
 mod source;
 mod subscription;
 mod unmapped;
+mod voices;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use eyot_decode::Decoder;
-use eyot_journal::admission;
+use eyot_journal::{Told, admission};
 use eyot_pipeline::ledger::{MessageFate, ReadingFate};
 use eyot_pipeline::{Reading, Timestamp};
 use ractor::ActorRef;
@@ -30,6 +31,7 @@ pub use self::redelivery::Recent;
 use self::redelivery::delivery;
 pub use self::source::{SourceActor, SourceArguments, SourceMessage};
 use self::unmapped::Unmapped;
+pub(crate) use self::voices::{Voice, Voices};
 use crate::actors::{DeviceEntry, Fleet, FleetMessage};
 use crate::books::Book;
 use crate::config;
@@ -95,6 +97,7 @@ pub struct Ingest {
     /// What may be sent again.
     recent: Recent,
     unmapped: Unmapped,
+    voices: Voices,
     requests: Vec<Request>,
 }
 
@@ -124,6 +127,7 @@ impl Ingest {
                 .cloned()
                 .unwrap_or_else(|| Recent::new(source.window())),
             unmapped: Unmapped::new(&source.name),
+            voices: Voices::default(),
             requests: Vec::new(),
             book,
             around,
@@ -157,17 +161,16 @@ impl Ingest {
             retained: message.retained,
             arrival: now,
         };
-        let mut collect = Collect::new(
+        self.voices.next_message();
+        let mut collect = Collect::new(Live {
             now,
-            Live {
-                now,
-                around: &self.around,
-                names: &mut self.names,
-                parts: &mut self.parts,
-                unmapped: &mut self.unmapped,
-                requests: &mut self.requests,
-            },
-        );
+            around: &self.around,
+            names: &mut self.names,
+            parts: &mut self.parts,
+            unmapped: &mut self.unmapped,
+            voices: &mut self.voices,
+            requests: &mut self.requests,
+        });
         let result = self
             .decoder
             .message(&whole, &mut |event| collect.event(event));
@@ -232,9 +235,12 @@ impl Ingest {
             std::mem::take(&mut self.acks),
             self.acker.clone(),
         );
-        match &self.journal {
-            Some(journal) => journal.append(burst).await,
-            None => burst.deliver(),
+        if let Some(journal) = &self.journal {
+            journal.append(burst).await;
+        } else {
+            burst.deliver();
+            // Whether that has got there, nobody knows.
+            self.voices.tell_again();
         }
     }
 }
@@ -246,6 +252,7 @@ struct Live<'i> {
     names: &'i mut Names,
     parts: &'i mut Parts,
     unmapped: &'i mut Unmapped,
+    voices: &'i mut Voices,
     requests: &'i mut Vec<Request>,
 }
 
@@ -263,18 +270,32 @@ impl World for Live<'_> {
         self.parts.came_to.receive_readings(n);
     }
 
-    fn stage(&mut self, place: usize, time: Timestamp, value: f64, unit: &str) -> bool {
+    fn stage(
+        &mut self,
+        place: usize,
+        time: Timestamp,
+        value: f64,
+        unit: &str,
+        voice: &Voice,
+    ) -> bool {
         let Some(slot) = self.names.slot(place) else {
             return false;
         };
         let Some(value) = slot.convert(value, unit) else {
             return false;
         };
-        let channel = slot.channel;
-        staged(&mut self.parts.stages, &slot.entry).push(Reading {
+        let (key, sender) = (slot.entry.key(), slot.sender);
+        let (origin, told) = self.voices.hear(key, sender, voice, self.now);
+        let stage = staged(&mut self.parts.stages, &slot.entry);
+        stage.told.extend(told.map(|sender| Told {
+            before: stage.readings.len() as u32,
+            sender,
+        }));
+        stage.readings.push(Reading {
             time,
             value,
-            channel,
+            channel: slot.channel,
+            origin,
         });
         true
     }
@@ -302,15 +323,16 @@ impl World for Live<'_> {
     }
 }
 
-fn staged<'s>(stages: &'s mut Vec<Stage>, entry: &Arc<DeviceEntry>) -> &'s mut Vec<Reading> {
+fn staged<'s>(stages: &'s mut Vec<Stage>, entry: &Arc<DeviceEntry>) -> &'s mut Stage {
     // Readings of a device come in runs, so it is nearly always the last one.
     let known = stages.iter().rposition(|s| Arc::ptr_eq(&s.entry, entry));
     let at = known.unwrap_or_else(|| {
         stages.push(Stage {
             entry: Arc::clone(entry),
             readings: Vec::new(),
+            told: Vec::new(),
         });
         stages.len() - 1
     });
-    &mut stages[at].readings
+    &mut stages[at]
 }

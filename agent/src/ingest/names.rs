@@ -19,6 +19,8 @@ const REMEMBERED: usize = 100_000;
 pub(super) struct Slot {
     pub(super) entry: Arc<DeviceEntry>,
     pub(super) channel: ChannelIndex,
+    /// Which of the device's senders it is of.
+    pub(super) sender: u8,
     /// The channel's unit; `None`: it takes whatever comes.
     unit: Option<Box<str>>,
     /// The unit that came last, and how it becomes the channel's; `None` if it does not.
@@ -97,7 +99,7 @@ impl Names {
 
 fn find(device: &str, channel: &str, unit: &str, around: &Surroundings) -> Result<Slot, Nowhere> {
     // A channel of an asset goes to the asset, whoever sends it.
-    let (device, channel) = around.assets.member(device, channel);
+    let (device, channel, sender) = around.assets.member(device, channel);
     let entry = match around.fleet.resolve(device, &around.fleet_actor) {
         Resolution::Device(entry) => entry,
         Resolution::NoClass => return Err(Nowhere::NoClass),
@@ -108,6 +110,7 @@ fn find(device: &str, channel: &str, unit: &str, around: &Surroundings) -> Resul
         unit: entry.unit(channel).map(Into::into),
         entry,
         channel,
+        sender,
         last: None,
     })
 }

@@ -169,6 +169,14 @@ fn agent(to: &mut Families<'_>, overview: &Overview) -> fmt::Result {
         ]
         .map(|(state, n)| ([("state", state.name().to_owned())], n)),
     )?;
+    to.counters(
+        "sender_events",
+        "What happened to sequence numbers and clocks of senders.",
+        devices
+            .time
+            .named()
+            .map(|(what, n)| ([("what", what.to_owned())], n)),
+    )?;
     to.counter(
         "device_restarts",
         "Restarts of devices after a failure.",

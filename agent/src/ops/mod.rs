@@ -43,7 +43,7 @@ pub use metrics::{Metrics, Stage};
 pub use process::{Written, written};
 pub use view::{
     DeviceCounts, DeviceState, DeviceView, GapView, GapsView, JournalStatusView, LaneView, Limits,
-    Link, Overview, Phase, SourceView, StoreView, View, WearView,
+    Link, Overview, Phase, SourceView, StoreView, TimeView, View, WearView,
 };
 
 /// Answers HTTP on `listener` until `stop` is cancelled; then answers under way are finished, for a

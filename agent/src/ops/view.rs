@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use eyot_pipeline::device::TimeCounts;
 use eyot_pipeline::effect::{DegradedReason, Verdict};
 use eyot_pipeline::ledger::{Lane, LaneBook, SourceBook};
 use eyot_pipeline::{Span, Timestamp};
@@ -222,6 +223,8 @@ pub struct DeviceCounts {
     pub restarts: u64,
     /// Of all of them, those that have to catch up with the journal.
     pub behind: u64,
+    /// What happened to the numbers and clocks of all their senders.
+    pub time: TimeView,
 }
 
 impl DeviceCounts {
@@ -242,6 +245,76 @@ pub struct Limits {
     pub records: u64,
     /// Dead letters kept.
     pub dead_letters: u64,
+}
+
+/// What happened to the numbers and clocks of senders.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TimeView {
+    /// Sequence numbers that were passed over.
+    pub missed: u64,
+    /// Those of them that came after all.
+    pub filled: u64,
+    /// Counters that were started again.
+    pub restarts: u64,
+    /// Senders that were started again, by their boot id or their clock.
+    pub reboots: u64,
+    /// Clocks that went around.
+    pub wraps: u64,
+    /// Readings from the future that were given the time of their arrival.
+    pub restamped_future: u64,
+    /// Readings from too long ago that were given it.
+    pub restamped_past: u64,
+}
+
+impl TimeView {
+    /// Numbers that have not come.
+    pub fn missing(self) -> u64 {
+        TimeCounts::from(self).missing()
+    }
+
+    /// Adds what happened elsewhere.
+    pub fn add(&mut self, counts: TimeCounts) {
+        self.missed += counts.missed;
+        self.filled += counts.filled;
+        self.restarts += counts.restarts;
+        self.reboots += counts.reboots;
+        self.wraps += counts.wraps;
+        self.restamped_future += counts.restamped_future;
+        self.restamped_past += counts.restamped_past;
+    }
+
+    /// Every count and its name.
+    pub fn named(self) -> [(&'static str, u64); 7] {
+        TimeCounts::from(self).named()
+    }
+}
+
+impl From<TimeView> for TimeCounts {
+    fn from(view: TimeView) -> Self {
+        Self {
+            missed: view.missed,
+            filled: view.filled,
+            restarts: view.restarts,
+            reboots: view.reboots,
+            wraps: view.wraps,
+            restamped_future: view.restamped_future,
+            restamped_past: view.restamped_past,
+        }
+    }
+}
+
+impl From<TimeCounts> for TimeView {
+    fn from(counts: TimeCounts) -> Self {
+        Self {
+            missed: counts.missed,
+            filled: counts.filled,
+            restarts: counts.restarts,
+            reboots: counts.reboots,
+            wraps: counts.wraps,
+            restamped_future: counts.restamped_future,
+            restamped_past: counts.restamped_past,
+        }
+    }
 }
 
 /// One device.
@@ -286,6 +359,8 @@ pub struct DeviceView {
     pub duplicate: u64,
     /// Readings rejected, whatever the reason.
     pub rejected: u64,
+    /// What happened to the numbers and clocks of its senders, as of its last record.
+    pub time: TimeView,
     /// Restarts of its actor since the agent started.
     pub restarts: u64,
     /// Whether it has to catch up with the journal.

@@ -57,6 +57,7 @@ fn class() -> ClassConfig {
         frame_wait: Span::from_secs(10),
         idle_timeout: Span::from_secs(20),
         max_future_skew: Span::from_secs(300),
+        skew: eyot_pipeline::config::SkewConfig::default(),
         max_window_readings: 100,
         detectors: DetectorConfig {
             robust_z: None,

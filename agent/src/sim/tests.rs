@@ -428,11 +428,11 @@ fn underway(kind: FaultKind) -> (Vec<Event>, Vec<Event>) {
         after: Span::from_secs(20),
         duration: Some(Span::from_secs(20)),
     }]);
-    let faulty = FleetConfig {
+    let with = FleetConfig {
         faults,
         ..without.clone()
     };
-    (events(&faulty), events(&without))
+    (events(&with), events(&without))
 }
 
 #[test]

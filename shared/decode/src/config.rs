@@ -87,6 +87,8 @@ pub struct Rule {
     pub quality: Option<Quality>,
     /// The sender's sequence number.
     pub sequence: Option<Sequence>,
+    /// Path of what is another one after each start of the sender, and the same in between: a number or a text.
+    pub boot_id: Option<String>,
     /// Path of an identity that is the same in every copy of a message.
     pub message_id: Option<String>,
     /// Path of a truth value: the sender says that it is not live but from its own buffer.

@@ -75,12 +75,25 @@ pub struct Reading<'a> {
     pub report: Option<Report>,
     /// The sender's sequence number.
     pub sequence: Option<u64>,
+    /// What the sender is, as far as its numbers and its clock need to know.
+    pub sender: Sender<'a>,
     /// An identity that is the same in every copy of the message.
     pub message_id: Option<&'a str>,
     /// Whether it is a retained message that is only good as the last known value.
     pub last_value_only: bool,
     /// Whether the sender says that it is not live but from its own buffer.
     pub historical: bool,
+}
+
+/// What a sender is: what its sequence numbers and its clock mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sender<'a> {
+    /// Its sequence numbers begin again at 0 after so many.
+    pub modulus: Option<u64>,
+    /// What tells its present run from the one before.
+    pub boot_id: Option<&'a str>,
+    /// [`Time::DeviceClock`] is 0 again after so many nanoseconds.
+    pub around_ns: Option<i64>,
 }
 
 /// What a message comes to, piece by piece.

@@ -41,7 +41,7 @@ mod value;
 
 pub use decoder::Decoder;
 pub use doc::{Doc, DocError, Item, Items, Scalar};
-pub use event::{Event, Fate, Message, MessageResult, Reading, Reason, Time, Value};
+pub use event::{Event, Fate, Message, MessageResult, Reading, Reason, Sender, Time, Value};
 pub use fault::Fault;
 pub use frame::{Frame, FrameError, Framer, Framing};
 pub use mapping::Mapping;

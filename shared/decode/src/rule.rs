@@ -78,6 +78,8 @@ pub(crate) struct Plan {
     unit: Option<Template>,
     quality: Option<Quality>,
     sequence: Option<Path>,
+    modulus: Option<u64>,
+    boot_id: Option<Path>,
     message_id: Option<Path>,
     historical: Option<Path>,
     channels: Channels,

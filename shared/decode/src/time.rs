@@ -86,6 +86,16 @@ impl TimeReader {
         Ok(Self { format, zone })
     }
 
+    /// After how many nanoseconds a sender's own clock shows 0 again, if it is one that does. Milliseconds and
+    /// microseconds are nearly always counted in 32 bits; a longer count is the same, but for the times around.
+    pub(crate) fn around_ns(&self) -> Option<i64> {
+        match self.format {
+            Format::Uptime(Resolution::Millis) => Some(1_000_000 << 32),
+            Format::Uptime(Resolution::Micros) => Some(1_000 << 32),
+            _ => None,
+        }
+    }
+
     /// Reads a time.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 //! What one entry says, going in.
 
 use eyot_pipeline::ledger::{MessageFate, ReadingFate};
-use eyot_pipeline::reading::ChannelIndex;
+use eyot_pipeline::reading::{ChannelIndex, Sender};
 use eyot_pipeline::{Reading, Timestamp};
 
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod origin;
 pub(crate) mod source;
 
 /// Number of an entry: dense from 1, never used twice.
@@ -82,6 +83,8 @@ pub enum DeviceInput<'a> {
         names: &'a dyn DeviceNames,
         /// In the order in which they came.
         readings: &'a [Reading],
+        /// What the device is told of its senders meanwhile.
+        told: &'a [Told],
     },
     /// Its timer fired.
     Timer {
@@ -90,6 +93,15 @@ pub enum DeviceInput<'a> {
         /// As above.
         names: &'a dyn DeviceNames,
     },
+}
+
+/// What a device is told of a sender, before the reading of that place among those of the same input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// Place of the reading; as many as there are readings: behind all.
+    pub before: u32,
+    /// What the sender is.
+    pub sender: Sender,
 }
 
 /// The names behind a key and its channel indices. They do not change as long as the journal is open.
@@ -116,6 +128,6 @@ pub(crate) mod flag {
     pub(super) const DELIVERIES: u8 = 32;
     /// The entry before it was committed together with it.
     pub(crate) const FOLLOWS: u8 = 64;
-    /// A bit that means nothing yet.
-    pub(super) const UNKNOWN: u8 = 0x80;
+    /// Before the runs of each input stands what their readings have beyond channel, time and value (`origin`).
+    pub(super) const ORIGINS: u8 = 0x80;
 }

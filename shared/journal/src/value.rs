@@ -192,6 +192,7 @@ mod tests {
                 time: Timestamp(0),
                 value,
                 channel: 0,
+                origin: eyot_pipeline::reading::Origin::default(),
             })
             .collect();
         let mut out = Vec::new();

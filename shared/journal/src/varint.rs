@@ -44,7 +44,7 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 pub(crate) struct Malformed;
 
 /// Reads from the front of a slice. Nothing here panics or allocates, whatever the bytes are.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
 }

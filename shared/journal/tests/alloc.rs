@@ -5,6 +5,7 @@ use eyot_journal::{
 };
 use eyot_pipeline::ledger::MessageFate;
 use eyot_pipeline::reading::ChannelIndex;
+use eyot_pipeline::reading::Origin;
 use eyot_pipeline::{Reading, Span, Timestamp};
 
 const ORIGIN: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -34,11 +35,13 @@ fn commit(journal: &mut Journal<RealDisk>, names: &[Names], burst: usize) -> boo
         time: admitted,
         value: f64::from((i % 1_000) as u32) / 10.0,
         channel: (i % CHANNELS.len()) as ChannelIndex,
+        origin: Origin::default(),
     };
     let readings: [Reading; 40] = std::array::from_fn(|i| reading(i + burst));
     let input = |i: usize| DeviceInput::Readings {
         key: ((burst + i) % DEVICES) as u32,
         names: &names[(burst + i) % DEVICES],
+        told: &[],
         readings: &readings[4 * i..4 * i + 4],
     };
     let inputs: [DeviceInput<'_>; 10] = std::array::from_fn(input);

@@ -3,6 +3,8 @@
 //! `cargo run --release -p eyot-pipeline --example throughput`
 #![expect(clippy::print_stdout, reason = "this is what it is for")]
 
+use eyot_pipeline::config::SkewConfig;
+use eyot_pipeline::reading::Origin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,6 +44,7 @@ fn class(channels: usize) -> ClassConfig {
         frame_wait: Span::from_secs(10),
         idle_timeout: Span::from_secs(60),
         max_future_skew: Span::from_secs(300),
+        skew: SkewConfig::default(),
         max_window_readings: 100_000,
         detectors: DetectorConfig {
             robust_z: None,
@@ -80,6 +83,7 @@ fn measure(name: &str, class: &ClassConfig, rate: i64, total: usize) {
                         time,
                         value,
                         channel: channel as u16,
+                        origin: Origin::default(),
                     });
                 }
                 time = time + step;

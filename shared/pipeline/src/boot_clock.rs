@@ -90,7 +90,7 @@ impl BootClock {
     /// A message arrived at `now` with this count, the longest in it. `boot_ids`: the sender says when it starts
     /// again, by [`BootClock::restart`], and nothing else is taken for it.
     pub fn hear(&mut self, count: Span, now: Timestamp, boot_ids: bool) -> Run {
-        let (count, around) = (self.clamp(count), self.around);
+        let (count, around) = (self.shown(count).max(0), self.around);
         let Some(state) = &mut self.state else {
             self.state = Some(State::begin(count, now));
             return Run::Started;
@@ -114,8 +114,14 @@ impl BootClock {
     #[must_use]
     pub fn at(&self, count: Span) -> Option<Timestamp> {
         let state = self.state.as_ref()?;
-        let unwrapped = nearest(self.clamp(count), self.around, state.newest);
+        let unwrapped = nearest(self.shown(count), self.around, state.newest);
         Some(state.at(unwrapped))
+    }
+
+    /// Whether a clock that goes around after this can have got here. What is read from elsewhere is not trusted.
+    pub(crate) fn is_sound(&self, around: Option<Span>) -> bool {
+        self.around == Self::new(around).around
+            && self.state.as_ref().is_none_or(|state| state.newest >= 0)
     }
 
     /// How often the clock has gone around since it was started.
@@ -125,8 +131,12 @@ impl BootClock {
         (newest / self.around).max(0).cast_unsigned()
     }
 
-    fn clamp(&self, count: Span) -> i64 {
-        count.0.clamp(0, self.around - 1)
+    /// As the clock shows it: one that is said to go around may be sent by a longer counter, too.
+    fn shown(&self, count: Span) -> i64 {
+        match self.around {
+            i64::MAX => count.0,
+            around => count.0.rem_euclid(around),
+        }
     }
 }
 
@@ -180,7 +190,7 @@ fn nearest(count: i64, around: i64, expected: i64) -> i64 {
         return count;
     }
     let times = (expected.saturating_sub(count).saturating_add(around / 2)).div_euclid(around);
-    count.saturating_add(times.max(0).saturating_mul(around))
+    count.saturating_add(times.saturating_mul(around))
 }
 
 #[cfg(test)]

@@ -220,8 +220,11 @@ impl Channel {
             }
         }
         let sample = Sample::new(reading);
-        let Err(at) = self.place(&sample) else {
-            return Err(ReadingFate::Duplicate);
+        let at = match self.place(&sample) {
+            Err(at) => at,
+            // Messages with different numbers may say the same.
+            Ok(at) if reading.origin.number().is_some() => at,
+            Ok(_) => return Err(ReadingFate::Duplicate),
         };
         self.advance(reading.time.min(now));
         if self.samples.len() >= class.max_window_readings {

@@ -34,8 +34,10 @@ pub struct ClassConfig {
     pub frame_wait: Span,
     /// Silence, in gateway time, after which a channel's open windows close by themselves.
     pub idle_timeout: Span,
-    /// Readings stamped further ahead of the gateway's clock than this are rejected.
+    /// Readings stamped further ahead of the gateway's clock than this are not believed.
     pub max_future_skew: Span,
+    /// What becomes of times that are not believed, and which else are not.
+    pub skew: SkewConfig,
     /// Upper bound of readings held per channel, in open windows and in closed ones that may still
     /// be revised or that later windows need.
     pub max_window_readings: usize,
@@ -67,6 +69,27 @@ impl ClassConfig {
     pub(crate) fn longest_history(&self) -> usize {
         self.detectors.robust_z.as_ref().map_or(0, |c| c.history)
     }
+}
+
+/// Times that are not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SkewConfig {
+    /// What becomes of readings stamped further ahead than `max_future_skew`.
+    pub future: OutOfSkew,
+    /// Readings stamped further behind the gateway's clock than this are not believed; `None`: however old, they are.
+    pub max_past: Option<Span>,
+    /// What becomes of them.
+    pub past: OutOfSkew,
+}
+
+/// What becomes of a reading whose time is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OutOfSkew {
+    /// It is rejected.
+    #[default]
+    Reject,
+    /// It counts as measured when it arrived. What came with it keeps its distance in time.
+    Restamp,
 }
 
 /// Channels that a device turns out to have.

@@ -12,19 +12,22 @@ use crate::effect::{ClosedBy, DegradedReason, Effect, Numbered, Verdict};
 use crate::frame::{Frame, Frames, Placed};
 use crate::ledger::ReadingFate;
 use crate::model::{Baseline, Model};
-use crate::reading::{ChannelIndex, Reading};
+use crate::reading::{ChannelIndex, Reading, Sender};
 use crate::time::{Span, Timestamp};
 
+use self::senders::Senders;
 use self::silence::Silence;
 use self::watch::Watch;
 
 pub use self::checkpoint::{Reset, RestoreError, Restored};
+pub use self::senders::TimeCounts;
 pub use self::tally::Tally;
 
 mod checkpoint;
 mod intake;
 mod revise;
 mod scoring;
+mod senders;
 mod silence;
 mod tally;
 mod watch;
@@ -41,6 +44,9 @@ pub enum Input<'a> {
         /// What it is like.
         config: &'a Arc<ChannelConfig>,
     },
+    /// What one of its senders is; said before the first of its readings to which it matters, and again whenever it
+    /// changes. What is known already changes nothing.
+    Sender(Sender),
     /// Readings arrived.
     Readings {
         /// Gateway time of their arrival.
@@ -77,6 +83,8 @@ pub struct Status {
     pub held: usize,
     /// Why the model gave no score for the last window.
     pub degraded: Option<DegradedReason>,
+    /// What happened to numbers and clocks.
+    pub time: TimeCounts,
 }
 
 /// One device.
@@ -92,6 +100,7 @@ pub struct Device {
     /// One for the device where channels have their windows in common, else one for each channel.
     watches: Vec<Watch>,
     silence: Silence,
+    senders: Senders,
     /// Gateway time at which the first closed window changed of those that are still to be emitted again.
     dirty_since: Option<Timestamp>,
     /// The furthest that any channel has gone on from.
@@ -123,6 +132,7 @@ impl Device {
             frames: Frames::default(),
             watches: vec![Watch::default(); watches],
             silence: Silence::default(),
+            senders: Senders::default(),
             dirty_since: None,
             ahead: Timestamp::MIN,
             awaited: 0,
@@ -138,6 +148,7 @@ impl Device {
     pub fn handle(&mut self, input: Input<'_>, tally: &mut Tally, effects: &mut Vec<Numbered>) {
         match input {
             Input::Channel { config } => self.add_channel(config),
+            Input::Sender(told) => self.senders.learn(told),
             Input::Readings { now, readings } => {
                 self.emit_revisions(now, effects);
                 if !readings.is_empty() {
@@ -147,11 +158,12 @@ impl Device {
                 loop {
                     let run = self.take_run(left, now);
                     tally.count(ReadingFate::Processed, run as u64);
-                    let Some((reading, rest)) = left[run..].split_first() else {
+                    left = &left[run..];
+                    if left.is_empty() {
                         break;
-                    };
-                    tally.add(self.take(reading, now, effects));
-                    left = rest;
+                    }
+                    tally.add(self.take_first(left, now, effects));
+                    left = &left[1..];
                 }
             }
             Input::Timer { now } => {
@@ -193,8 +205,15 @@ impl Device {
         Status {
             verdict: self.verdict(),
             held: self.held(),
+            time: self.senders.counts,
             ..self.status.clone()
         }
+    }
+
+    /// Newest event time seen.
+    #[must_use]
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.status.newest
     }
 
     /// Its class.

@@ -79,7 +79,7 @@ fates! {
         Processed => ("processed", ""),
         /// Its window was closed already.
         Late => ("late", ""),
-        /// Same channel, event time and value as one seen before.
+        /// It was seen before: its channel and its message's number, or without one, its event time and value.
         Duplicate => ("duplicate", ""),
         /// The field was there and said that there is no value.
         MissingNull => ("missing", "null"),
@@ -107,6 +107,8 @@ fates! {
         RejectedFuture => ("rejected", "future"),
         /// Stamped before the year 2000.
         RejectedPast => ("rejected", "before_2000"),
+        /// Stamped further behind the gateway's clock than the class believes.
+        RejectedOld => ("rejected", "past"),
         /// The channel's open windows hold as many readings as they may.
         RejectedWindowFull => ("rejected", "window_full"),
         /// The device limit is reached.

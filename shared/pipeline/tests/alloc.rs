@@ -1,5 +1,7 @@
 //! What a device costs in memory, counted by the allocator.
 
+use eyot_pipeline::config::SkewConfig;
+use eyot_pipeline::reading::Origin;
 use std::sync::Arc;
 
 use eyot_pipeline::config::{
@@ -46,6 +48,7 @@ fn class() -> ClassConfig {
         frame_wait: Span::from_secs(10),
         idle_timeout: Span::from_secs(60),
         max_future_skew: Span::from_secs(300),
+        skew: SkewConfig::default(),
         max_window_readings: 10_000,
         detectors: DetectorConfig {
             robust_z: Some(RobustZConfig {
@@ -87,6 +90,7 @@ fn readings(i: i64) -> Vec<Reading> {
         time: ORIGIN + Span::from_millis(i * 10_000 / PER_WINDOW),
         value: (i as f64).sin(),
         channel,
+        origin: Origin::default(),
     };
     (0..CHANNELS)
         .map(reading)
@@ -230,6 +234,7 @@ fn invariant_6_windows_of_weeks_take_what_is_stated() {
                         time: ORIGIN + Span::from_secs(60 * minute),
                         value: (minute as f64).sin(),
                         channel: 0,
+                        origin: Origin::default(),
                     };
                     let now = reading.time;
                     let readings = &[reading];

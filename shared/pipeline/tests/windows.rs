@@ -1,5 +1,7 @@
 //! The worked examples in docs/windows.md, row by row.
 
+use eyot_pipeline::config::SkewConfig;
+use eyot_pipeline::reading::Origin;
 use std::sync::Arc;
 
 use eyot_pipeline::config::{
@@ -38,6 +40,7 @@ fn class() -> ClassConfig {
         frame_wait: Span::from_secs(10),
         idle_timeout: Span::from_secs(20),
         max_future_skew: Span::from_secs(300),
+        skew: SkewConfig::default(),
         max_window_readings: 2048,
         detectors: DetectorConfig {
             robust_z: None,
@@ -186,6 +189,7 @@ fn run(name: &str, section: &str) -> usize {
                 time: time(event_time),
                 value: value.parse().expect("a number"),
                 channel: class.channel_index(channel).expect("a channel"),
+                origin: Origin::default(),
             }];
             device.handle(Input::Readings { now, readings }, &mut tally, &mut effects);
         }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use eyot_decode::conversion;
 use eyot_pipeline::Span;
 use eyot_pipeline::config::{
-    ChannelConfig, ChannelKind, ClassConfig, DetectorConfig, EwmaConfig, FlatlineConfig,
-    RobustZConfig, UnlistedConfig, VerdictConfig,
+    ChannelConfig, ChannelKind, ClassConfig, DetectorConfig, EwmaConfig, FlatlineConfig, OutOfSkew,
+    RobustZConfig, SkewConfig, UnlistedConfig, VerdictConfig,
 };
 use eyot_pipeline::feature::Feature;
 use eyot_pipeline::reading::ChannelIndex;
 use globset::{Glob, GlobSet};
 
-use super::Check;
+use super::{Check, MILLISECOND};
 use crate::config::tree::Node;
 use crate::config::{Class, default, raw};
 
@@ -57,6 +57,14 @@ impl Check<'_, '_> {
                 &at.key("max_future_skew"),
                 Span::ZERO,
             ),
+            skew: SkewConfig {
+                future: skewed(raw.future),
+                max_past: raw
+                    .max_past_skew
+                    .as_ref()
+                    .map(|most| self.span(most, &at.key("max_past_skew"), MILLISECOND)),
+                past: skewed(raw.past),
+            },
             max_window_readings: raw.max_window_readings,
             detectors: self.detectors(&raw.detectors, &features, &at.key("detectors")),
             features,
@@ -221,6 +229,13 @@ impl Check<'_, '_> {
 }
 
 /// How channels are treated that the class does not list.
+fn skewed(raw: raw::Skewed) -> OutOfSkew {
+    match raw {
+        raw::Skewed::Reject => OutOfSkew::Reject,
+        raw::Skewed::Restamp => OutOfSkew::Restamp,
+    }
+}
+
 fn unlisted(raw: &raw::Class) -> Option<UnlistedConfig> {
     let record = match raw.unlisted {
         Some(unlisted) => unlisted == raw::Unlisted::Record,

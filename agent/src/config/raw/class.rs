@@ -52,9 +52,18 @@ pub(in crate::config) struct Class {
     pub frame_wait: Option<Period>,
     /// Silence after which a channel's windows close by themselves. Default: see below.
     pub idle_timeout: Option<Period>,
-    /// Readings stamped further ahead of the gateway's clock than this are rejected.
+    /// Readings stamped further ahead of the gateway's clock than this are not believed.
     #[serde(default = "default::max_future_skew")]
     pub max_future_skew: Period,
+    /// What becomes of readings from beyond `max_future_skew`.
+    #[serde(default = "default::future")]
+    pub future: Skewed,
+    /// Readings stamped further behind the gateway's clock than this are not believed. Default: however old they are, they
+    /// are.
+    pub max_past_skew: Option<Period>,
+    /// What becomes of readings from beyond `max_past_skew`.
+    #[serde(default = "default::past")]
+    pub past: Skewed,
     /// Readings held per channel, at most: in open windows, and in closed ones that others overlap with or that may be
     /// revised.
     #[serde(default = "default::max_window_readings")]
@@ -166,6 +175,16 @@ pub(in crate::config) enum OnChange {
 pub(in crate::config) struct Periodic {
     /// At least once in so long.
     pub every: Period,
+}
+
+/// What becomes of readings whose time is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum Skewed {
+    /// They are rejected and counted.
+    Reject,
+    /// They count as measured when they arrived, and are counted.
+    Restamp,
 }
 
 /// What becomes of channels that a class does not list.

@@ -15,7 +15,7 @@ mod source;
 mod uplink;
 
 pub(super) use class::{
-    Channel, Class, Detectors, Kind, Late, OnChange, Report, Unlisted, Window, WindowKind,
+    Channel, Class, Detectors, Kind, Late, OnChange, Report, Skewed, Unlisted, Window, WindowKind,
 };
 pub(super) use source::Source;
 pub(super) use uplink::Uplink;

@@ -12,7 +12,7 @@ use crate::ops::view::{DeviceState, DeviceView};
 const MAX_ROWS: usize = 500;
 
 /// The columns, in order; on a narrow screen they label the cells.
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "Device",
     "Class",
     "Age",
@@ -24,6 +24,7 @@ const COLUMNS: [&str; 13] = [
     "Late",
     "Duplicate",
     "Rejected",
+    "Missing",
     "Restarts",
     "State",
 ];
@@ -143,6 +144,7 @@ impl Display for Row<'_> {
             late,
             duplicate,
             rejected,
+            missing,
             restarts,
             state,
         ] = COLUMNS;
@@ -166,6 +168,7 @@ impl Display for Row<'_> {
             (late, device.late, true),
             (duplicate, device.duplicate, true),
             (rejected, device.rejected, true),
+            (missing, device.time.missing(), true),
             (restarts, device.restarts, true),
         ];
         for (label, count, unwanted) in counts {

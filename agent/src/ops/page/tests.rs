@@ -132,11 +132,11 @@ fn devices_that_need_a_look_come_first() {
     check(
         &text(fake::overview(), fake::oddities(), ""),
         &[
-            "pump-17 pump 1.2 s anomalous 4.27 8,640 2 345,600 0 0 0 0 running",
-            "pump-09 pump 1 h 6 m over 30 s was normal 0.31 8,640 0 345,600 0 0 1,200 5 quarantined",
+            "pump-17 pump 1.2 s anomalous 4.27 8,640 2 345,600 0 0 0 0 0 running",
+            "pump-09 pump 1 h 6 m over 30 s was normal 0.31 8,640 0 345,600 0 0 1,200 0 5 quarantined",
             "&lt;script&gt;alert(1)&lt;/script&gt; pump",
-            "fan-02 pump 1.2 s normal no model: missing input 0.31 8,640 0 345,600 12 3 0 0 running",
-            "pump-30 pump – unknown – 0 0 0 0 0 0 0 running",
+            "fan-02 pump 1.2 s normal no model: missing input 0.31 8,640 0 345,600 12 3 0 0 0 running",
+            "pump-30 pump – unknown – 0 0 0 0 0 0 0 0 running",
         ],
     );
 }

@@ -9,7 +9,7 @@ use eyot_pipeline::{Span, Timestamp};
 
 use crate::ops::{
     DeviceCounts, DeviceState, DeviceView, GapsView, JournalStatusView, LaneView, Limits, Link,
-    Overview, Phase, SourceView, StoreView, View, WearView,
+    Overview, Phase, SourceView, StoreView, TimeView, View, WearView,
 };
 
 /// 2026-11-02T08:00:00Z.
@@ -99,6 +99,12 @@ pub(in crate::ops) fn overview() -> Overview {
             restarting: 0,
             quarantined: 0,
             restarts: 3,
+            time: TimeView {
+                missed: 7,
+                filled: 3,
+                reboots: 1,
+                ..TimeView::default()
+            },
             behind: 0,
         },
         limits: Limits {
@@ -176,6 +182,7 @@ pub(in crate::ops) fn device(name: &str) -> DeviceView {
         late: 0,
         duplicate: 0,
         rejected: 0,
+        time: TimeView::default(),
         restarts: 0,
         behind: false,
         online: None,

@@ -110,7 +110,13 @@ impl<'r, 'd> Run<'r, 'd> {
         };
         let start = end - self.samples.len();
         let time = map_time(first, |at| at.saturating_add(span(interval_ns, start)));
-        let first = reading(self.names, &self.context, self.facts, spec);
+        let first = reading(
+            self.names,
+            &self.context,
+            self.facts,
+            spec,
+            self.plan.modulus,
+        );
         let first = first(time, Value::F64(*value), &self.names.block_unit);
         self.outcome.any = true;
         (self.sink)(Event::Block {

@@ -97,6 +97,7 @@ pub(crate) fn compile(
         &["sequence", "path"],
         faults,
     );
+    let boot_id = keys.maybe_path(rule.boot_id.as_ref(), &["boot_id"], faults);
     let message_id = keys.maybe_path(rule.message_id.as_ref(), &["message_id"], faults);
     let historical = keys.maybe_path(rule.historical.as_ref(), &["historical"], faults);
     let what = what(rule, channel.as_ref(), channels.as_ref(), &keys, faults);
@@ -121,6 +122,8 @@ pub(crate) fn compile(
         unit: transpose(unit)?,
         quality: transpose(quality)?,
         sequence,
+        modulus: rule.sequence.as_ref().and_then(|spec| spec.modulus),
+        boot_id,
         message_id,
         historical,
         channels: channels?,

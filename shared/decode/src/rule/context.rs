@@ -73,6 +73,11 @@ impl<'d> Run<'_, 'd> {
         };
         self.context.sequence = item(&plan.sequence).and_then(sequence);
         self.context.historical = item(&plan.historical).is_some_and(is_true);
+        self.names.boot.clear();
+        if let Some(item) = item(&plan.boot_id) {
+            crate::scope::write_scalar(item, &mut self.names.boot);
+        }
+        self.context.booted = !self.names.boot.is_empty();
         self.names.id.clear();
         if let Some(item) = item(&plan.message_id) {
             crate::scope::write_scalar(item, &mut self.names.id);
@@ -138,6 +143,7 @@ impl<'d> Run<'_, 'd> {
 
     /// When the values were true: what the first place says that says something.
     fn moment(&mut self) -> Moment {
+        self.context.around_ns = None;
         let scope = Scope {
             root: self.root,
             topic: self.topic,
@@ -175,7 +181,10 @@ impl<'d> Run<'_, 'd> {
                         "the time is before 2000: the clock was not set",
                     ),
                 },
-                Ok(Instant::DeviceClock(at)) => Moment::At(Time::DeviceClock(at)),
+                Ok(Instant::DeviceClock(at)) => {
+                    self.context.around_ns = reader.around_ns();
+                    Moment::At(Time::DeviceClock(at))
+                }
                 Err(detail) => Moment::bad(Reason::Time, detail),
             };
         }

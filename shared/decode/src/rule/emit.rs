@@ -10,7 +10,7 @@ use super::{Field, What};
 use crate::json::Selection;
 use crate::scope::{Scope, WHOLE, walk_to, write_path};
 use crate::value::Outcome;
-use crate::{Event, Item, Reading, Reason, Time, Value};
+use crate::{Event, Item, Reading, Reason, Sender, Time, Value};
 
 impl<'r, 'd> Run<'r, 'd> {
     /// A value in a known place; nothing if nothing is there.
@@ -125,8 +125,13 @@ impl<'r, 'd> Run<'r, 'd> {
                     Moment::At(time) => time,
                     Moment::Bad(bad) => return self.reject(item, bad.0, &bad.1),
                 };
-                let reading =
-                    reading(self.names, &self.context, self.facts, spec)(time, value, unit);
+                let reading = reading(
+                    self.names,
+                    &self.context,
+                    self.facts,
+                    spec,
+                    self.plan.modulus,
+                )(time, value, unit);
                 self.outcome.any = true;
                 (self.sink)(Event::Reading(reading));
             }
@@ -282,10 +287,16 @@ pub(super) fn reading<'a>(
     context: &Context<'a>,
     facts: Facts,
     spec: &Spec,
+    modulus: Option<u64>,
 ) -> impl FnOnce(Time, Value, &'a str) -> Reading<'a> + use<'a> {
     let (kind, report, sequence) = (spec.kind, spec.report, context.sequence);
     let (device, channel) = (context.device(names), context.channel(names));
     let (historical, identified) = (context.historical, context.identified);
+    let sender = Sender {
+        modulus: modulus.filter(|_| sequence.is_some()),
+        boot_id: context.booted.then_some(names.boot.as_str()),
+        around_ns: context.around_ns,
+    };
     move |time, value, unit| Reading {
         device,
         channel,
@@ -295,6 +306,7 @@ pub(super) fn reading<'a>(
         kind,
         report,
         sequence,
+        sender,
         message_id: identified.then_some(&names.id),
         last_value_only: facts.last_value_only,
         // Without a time of its own, a reading from a buffer could not be told from a live one.

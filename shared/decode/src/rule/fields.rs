@@ -24,10 +24,15 @@ impl Plan {
                 .flat_map(|quality| quality.paths.clone()),
         );
         fields.extend(
-            [&self.sequence, &self.message_id, &self.historical]
-                .into_iter()
-                .flatten()
-                .cloned(),
+            [
+                &self.sequence,
+                &self.boot_id,
+                &self.message_id,
+                &self.historical,
+            ]
+            .into_iter()
+            .flatten()
+            .cloned(),
         );
         let added = |clock: &Clock| Some(clock.add.as_ref()?.0.clone());
         fields.extend(self.clocks.iter().filter_map(added));
@@ -44,6 +49,7 @@ impl Plan {
             && self.lookup.is_none()
             && self.unit.is_none()
             && self.quality.is_none()
+            && self.boot_id.is_none()
             && [&self.sequence, &self.message_id, &self.historical] == [&None; 3];
         templates.push(&self.channel);
         templates.extend(self.channels.units());

@@ -66,6 +66,7 @@ pub(super) struct Names {
     /// Unit of a block of samples.
     pub block_unit: String,
     pub id: String,
+    pub boot: String,
     /// The name of a leaf before it is renamed.
     pub raw: String,
     /// For whatever is needed for a moment.
@@ -86,6 +87,10 @@ pub(super) struct Context<'r> {
     pub time: Moment,
     pub good: bool,
     pub sequence: Option<u64>,
+    /// Whether there is something that tells its runs apart.
+    pub booted: bool,
+    /// When the sender's own clock goes around, in nanoseconds.
+    pub around_ns: Option<i64>,
     pub historical: bool,
     /// Whether there is an identity of the message.
     pub identified: bool,
@@ -169,6 +174,7 @@ impl<'r, 'd> Run<'r, 'd> {
         known.clear();
         names.unit.clear();
         names.id.clear();
+        names.boot.clear();
         let context = Context {
             entry: None,
             named: false,
@@ -177,6 +183,8 @@ impl<'r, 'd> Run<'r, 'd> {
             time: Moment::At(Time::Arrival(facts.arrival)),
             good: true,
             sequence: None,
+            booted: false,
+            around_ns: None,
             historical: false,
             identified: false,
         };

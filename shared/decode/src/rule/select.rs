@@ -84,6 +84,7 @@ impl Plan {
         }
         let said = [
             &mut self.sequence,
+            &mut self.boot_id,
             &mut self.message_id,
             &mut self.historical,
         ];

@@ -3,6 +3,7 @@
 use eyot_pipeline::Timestamp;
 
 use super::flag;
+use super::origin::{Origins, Tellings};
 use super::source::SourceRef;
 use crate::Position;
 use crate::dictionary::Dictionary;
@@ -44,9 +45,6 @@ impl<'a> EntryRef<'a> {
     ) -> Result<Self, Malformed> {
         let mut cursor = Cursor::new(body);
         let flags = cursor.byte()?;
-        if flags & flag::UNKNOWN != 0 {
-            return Err(Malformed);
-        }
         let micros = base.wrapping_add(cursor.signed()?);
         if flags & flag::DEFINITIONS != 0 {
             cursor.bytes()?;
@@ -147,16 +145,21 @@ impl<'a> Inputs<'a> {
             device: self.dictionary.device(number)?,
             count: 0,
             runs: None,
+            origins: Origins::default(),
+            told: Tellings::default(),
             dictionary: self.dictionary,
         };
-        let runs = if one {
-            let single = self.flags & flag::SINGLE != 0;
-            input.count = if single { 1 } else { self.cursor.varint()? };
-            self.cursor.take(self.cursor.len())?
-        } else if head & 1 == 1 {
+        if !one && head & 1 == 1 {
             return Ok(Some(input));
+        }
+        let single = one && self.flags & flag::SINGLE != 0;
+        input.count = if single { 1 } else { self.cursor.varint()? };
+        if self.flags & flag::ORIGINS != 0 {
+            (input.origins, input.told) = Origins::new(self.cursor.bytes()?)?;
+        }
+        let runs = if one {
+            self.cursor.take(self.cursor.len())?
         } else {
-            input.count = self.cursor.varint()?;
             self.cursor.bytes()?
         };
         input.runs = Some(Runs::new(Cursor::new(runs), self.admitted));
@@ -178,6 +181,8 @@ pub struct InputRef<'a> {
     device: &'a str,
     count: u64,
     runs: Option<Runs<'a>>,
+    origins: Origins<'a>,
+    told: Tellings<'a>,
     dictionary: &'a Dictionary,
 }
 
@@ -218,7 +223,20 @@ impl<'a> InputRef<'a> {
         }
     }
 
+    /// What the readings have beyond channel, time and value, in their order.
+    #[must_use]
+    pub const fn origins(&self) -> Origins<'a> {
+        self.origins
+    }
+
+    /// What the device is told of its senders meanwhile.
+    #[must_use]
+    pub const fn told(&self) -> Tellings<'a> {
+        self.told
+    }
+
     fn check(&self) -> Result<(), Malformed> {
+        self.origins.check(self.count)?;
         let Some(mut runs) = self.runs else {
             return Ok(());
         };

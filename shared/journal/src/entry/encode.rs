@@ -2,7 +2,7 @@
 
 use eyot_pipeline::ledger::MessageFate;
 
-use super::{DeviceInput, Entry, SourcePart, flag};
+use super::{DeviceInput, Entry, SourcePart, flag, origin};
 use crate::Position;
 use crate::dictionary::Known;
 use crate::run;
@@ -17,6 +17,7 @@ pub(crate) struct Encoder {
     values: value::Writer,
     body: Vec<u8>,
     runs: Vec<u8>,
+    origins: Vec<u8>,
 }
 
 impl Encoder {
@@ -62,11 +63,19 @@ impl Encoder {
         }
         // Not the admission itself, which is finer than what the reader sees.
         let admitted = micros.wrapping_mul(1_000);
+        let has_origins = entry.inputs.iter().any(|input| match input {
+            DeviceInput::Readings { readings, told, .. } => origin::is_needed(readings, told),
+            DeviceInput::Timer { .. } => false,
+        });
+        if has_origins {
+            flags |= flag::ORIGINS;
+        }
         if let [
             DeviceInput::Readings {
                 key,
                 names,
                 readings,
+                told,
             },
         ] = entry.inputs
         {
@@ -77,6 +86,9 @@ impl Encoder {
                 flags |= flag::SINGLE;
             } else {
                 varint::put(&mut self.body, readings.len() as u64);
+            }
+            if has_origins {
+                origin::write(&mut self.body, &mut self.origins, readings, told);
             }
             let Self {
                 known,
@@ -90,7 +102,7 @@ impl Encoder {
         } else {
             varint::put(&mut self.body, entry.inputs.len() as u64);
             for input in entry.inputs {
-                self.input(input, admitted);
+                self.input(input, admitted, has_origins);
             }
         }
         if !self.known.fresh().is_empty() {
@@ -130,12 +142,13 @@ impl Encoder {
         }
     }
 
-    fn input(&mut self, input: &DeviceInput<'_>, admitted: i64) {
+    fn input(&mut self, input: &DeviceInput<'_>, admitted: i64, has_origins: bool) {
         let Self {
             known,
             values,
             body,
             runs,
+            origins,
         } = self;
         match *input {
             DeviceInput::Timer { key, names } => {
@@ -145,9 +158,13 @@ impl Encoder {
                 key,
                 names,
                 readings,
+                told,
             } => {
                 varint::put(body, u64::from(known.device(key, names)) << 1);
                 varint::put(body, readings.len() as u64);
+                if has_origins {
+                    origin::write(body, origins, readings, told);
+                }
                 runs.clear();
                 run::write(runs, readings, admitted, values, |index| {
                     known.channel(key, index, names)

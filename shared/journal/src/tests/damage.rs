@@ -59,7 +59,9 @@ fn names(said: &Said) -> BTreeSet<String> {
     for input in &said.inputs {
         let (key, readings) = match input {
             Input::Timer(key) => (key, &[][..]),
-            Input::Readings(key, readings) => (key, &readings[..]),
+            Input::Readings(key, readings) | Input::Numbered(key, readings, ..) => {
+                (key, &readings[..])
+            }
         };
         names.insert(format!("device {key}"));
         names.extend(
@@ -87,7 +89,7 @@ fn names(said: &Said) -> BTreeSet<String> {
 fn is_plain(said: &Said) -> bool {
     let readings = said.inputs.iter().map(|input| match input {
         Input::Timer(_) => 0,
-        Input::Readings(_, readings) => readings.len() as u64,
+        Input::Readings(_, readings) | Input::Numbered(_, readings, ..) => readings.len() as u64,
     });
     let plain = Source {
         messages: vec![(MessageFate::Decoded, readings.sum())],

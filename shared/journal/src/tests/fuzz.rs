@@ -41,6 +41,11 @@ fn look(entry: &EntryRef<'_>) {
     for input in entry.inputs() {
         let mut readings = 0;
         input.for_each_run(|_, _, run| readings += run.len() as u64);
+        assert_eq!(input.told().zip(0..).count(), input.told().count());
+        assert_eq!(
+            input.origins().take(readings as usize).count() as u64,
+            readings
+        );
         assert_eq!(readings, input.count());
     }
     if let Some(source) = entry.source() {

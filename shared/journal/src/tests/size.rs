@@ -4,6 +4,7 @@ use super::world::{Input, OPTIONS, ORIGIN, Said, commit, read_all};
 use crate::Journal;
 use crate::testing::FaultDisk;
 use eyot_pipeline::ledger::MessageFate;
+use eyot_pipeline::reading::Origin;
 
 /// Bytes of an entry in the middle of a segment, on average.
 fn entry_bytes(said: impl Fn(u64) -> Said) -> f64 {
@@ -58,6 +59,42 @@ fn four_readings_of_one_channel_take_at_most_13_bytes_each() {
         burst(n, readings.collect())
     });
     assert!(bytes / 4.0 <= 13.0, "{bytes}");
+}
+
+#[test]
+fn a_number_takes_at_most_three_and_a_half_bytes_a_message() {
+    let numbered = |step: u32| {
+        move |n: u64| {
+            let readings = (0..4).map(|i| reading(0, n, 90 - 10 * i - (n + i) * 7 % 10));
+            let origin = |i: u32| {
+                Origin::default()
+                    .with_number(n as u32 * 4 + i * step)
+                    .leading()
+            };
+            let mut said = burst(n, Vec::new());
+            said.inputs = vec![Input::Numbered(
+                0,
+                readings.collect(),
+                (0..4).map(origin).collect(),
+                Vec::new(),
+            )];
+            said.source = None;
+            said
+        }
+    };
+    let plain = entry_bytes(|n| {
+        let readings = (0..4).map(|i| reading(0, n, 90 - 10 * i - (n + i) * 7 % 10));
+        let mut said = burst(n, readings.collect());
+        said.source = None;
+        said
+    });
+    let dense = entry_bytes(numbered(1)) - plain;
+    assert!(
+        dense <= 7.0,
+        "{dense}: of messages that follow each other, only the first tells its number"
+    );
+    let sparse = (entry_bytes(numbered(2)) - plain) / 4.0;
+    assert!(sparse <= 4.5, "{sparse}");
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Entries that own what they say, and names for devices.
 
 use eyot_pipeline::ledger::{MessageFate, ReadingFate};
-use eyot_pipeline::reading::ChannelIndex;
-use eyot_pipeline::{Reading, Timestamp};
+use eyot_pipeline::reading::{ChannelIndex, Origin, Sender};
+use eyot_pipeline::{Reading, Span, Timestamp};
 
 use crate::testing::Random;
 use crate::{
     Delivery, DeviceInput, DeviceNames, Disk, Entry, EntryRef, FileError, Gap, Journal, Letter,
-    Options, Position, Reader, SourcePart, Step, admission,
+    Options, Position, Reader, SourcePart, Step, Told as Heard, admission,
 };
 
 /// 2027-01-15.
@@ -66,6 +66,8 @@ pub(crate) enum Input {
     Timer(u32),
     /// Channel, time, bits of the value.
     Readings(u32, Vec<(ChannelIndex, i64, u64)>),
+    /// The same, with what they have beyond that, and what is told.
+    Numbered(u32, Vec<(ChannelIndex, i64, u64)>, Vec<Origin>, Vec<Heard>),
 }
 
 impl Said {
@@ -92,6 +94,20 @@ impl Said {
             let key = random.below(6) as u32;
             said.inputs.push(match random.below(4) {
                 0 => Input::Timer(key),
+                1 => {
+                    let mut origins = vec![Origin::default().leading()];
+                    origins.resize_with(600, || origin(random));
+                    let told: Vec<_> = (0..random.below(3))
+                        .map(|at| told(random, at as u32))
+                        .collect();
+                    let readings = readings(random);
+                    origins.truncate(readings.len());
+                    if readings.is_empty() && told.is_empty() {
+                        Input::Timer(key)
+                    } else {
+                        Input::Numbered(key, readings, origins, told)
+                    }
+                }
                 _ => Input::Readings(key, readings(random)),
             });
         }
@@ -158,7 +174,13 @@ impl Said {
                 readings.extend(run.iter().map(|(t, v)| (index, t.0, v.to_bits())));
             });
             assert_eq!(readings.len() as u64, input.count());
-            Input::Readings(key, readings)
+            let origins: Vec<_> = input.origins().take(readings.len()).collect();
+            let told: Vec<_> = input.told().collect();
+            let plain = origins.iter().all(|origin| *origin == Origin::default());
+            if plain && told.is_empty() {
+                return Input::Readings(key, readings);
+            }
+            Input::Numbered(key, readings, origins, told)
         });
         Self {
             admitted: entry.admitted().0,
@@ -166,6 +188,41 @@ impl Said {
             inputs: inputs.collect(),
         }
     }
+}
+
+/// Often one that goes on from others.
+pub(crate) fn origin(random: &mut Random) -> Origin {
+    let number = match random.below(4) {
+        0 => random.number() as u32,
+        _ => random.below(4) as u32 + 250,
+    };
+    let sender = if random.chance(100) {
+        random.below(3) as u8
+    } else {
+        0
+    };
+    let bits = if random.chance(700) {
+        12
+    } else {
+        random.below(16) as u8
+    };
+    Origin::from_parts(bits, sender, number).unwrap_or_default()
+}
+
+pub(crate) fn told(random: &mut Random, before: u32) -> Heard {
+    let sender = Sender {
+        sender: random.below(3) as u8,
+        boot: random.chance(500).then(|| random.number() as u32),
+        modulus: if random.chance(500) {
+            random.number() as u32
+        } else {
+            0
+        },
+        around: random
+            .chance(500)
+            .then(|| Span(random.number().cast_signed())),
+    };
+    Heard { before, sender }
 }
 
 fn readings(random: &mut Random) -> Vec<(ChannelIndex, i64, u64)> {
@@ -233,7 +290,11 @@ pub(crate) fn with_entries<T>(said: &[Said], with: impl FnOnce(&[Entry<'_>]) -> 
     with(&entries)
 }
 
-fn device_input<'a>(input: &Input, readings: &'a [Reading], names: &'a [Names]) -> DeviceInput<'a> {
+fn device_input<'a>(
+    input: &'a Input,
+    readings: &'a [Reading],
+    names: &'a [Names],
+) -> DeviceInput<'a> {
     match *input {
         Input::Timer(key) => DeviceInput::Timer {
             key,
@@ -243,20 +304,31 @@ fn device_input<'a>(input: &Input, readings: &'a [Reading], names: &'a [Names]) 
             key,
             names: &names[key as usize],
             readings,
+            told: &[],
+        },
+        Input::Numbered(key, _, _, ref told) => DeviceInput::Readings {
+            key,
+            names: &names[key as usize],
+            readings,
+            told,
         },
     }
 }
 
 fn readings_of(input: &Input) -> Vec<Reading> {
-    let Input::Readings(_, readings) = input else {
-        return Vec::new();
+    let (readings, origins) = match input {
+        Input::Readings(_, readings) => (readings, &[][..]),
+        Input::Numbered(_, readings, origins, _) => (readings, &origins[..]),
+        Input::Timer(_) => return Vec::new(),
     };
-    let reading = |&(channel, time, bits)| Reading {
+    let mut origins = origins.iter();
+    let mut reading = |&(channel, time, bits): &(ChannelIndex, i64, u64)| Reading {
         time: Timestamp(time),
         value: f64::from_bits(bits),
         channel,
+        origin: origins.next().copied().unwrap_or_default(),
     };
-    readings.iter().map(reading).collect()
+    readings.iter().map(&mut reading).collect()
 }
 
 fn letters_of(said: &Said) -> Vec<Letter<'_>> {

@@ -102,7 +102,7 @@ impl Channel {
             let sample = Sample { time, value };
             let sorted = samples
                 .last()
-                .is_none_or(|last| last.order(&sample).is_lt());
+                .is_none_or(|last| last.order(&sample).is_le());
             if !sorted || !value.is_finite() || !possible.contains(&time) {
                 return None;
             }

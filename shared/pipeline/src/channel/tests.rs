@@ -1,5 +1,7 @@
 //! A channel against a sorted set that is filtered anew each time.
 
+use crate::config::SkewConfig;
+use crate::reading::Origin;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -30,6 +32,7 @@ fn class() -> (ClassConfig, ChannelConfig) {
         frame_wait: WINDOW,
         idle_timeout: Span(30),
         max_future_skew: Span(5),
+        skew: SkewConfig::default(),
         max_window_readings: ROOM,
         detectors: DetectorConfig {
             robust_z: None,
@@ -182,7 +185,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Take(time, value) => {
-                    let reading = Reading { time: at(time), value: f64::from(value), channel: 0 };
+                    let reading = Reading { time: at(time), value: f64::from(value), channel: 0, origin: Origin::default() };
                     let none = FrameBound::NONE;
                     let taken = if channel.append(&reading, at(1000), at(1000), &none) {
                         Ok(Taken::Open)
@@ -220,6 +223,7 @@ fn offer(time: Timestamp, value: f64, now: Timestamp) -> Result<(), ReadingFate>
         time,
         value,
         channel: 0,
+        origin: Origin::default(),
     };
     Channel::new(&config)
         .take(&reading, now, &class, &mut Scratch::default())
@@ -282,6 +286,7 @@ fn a_value_too_large_to_square_is_rejected_even_without_limits() {
             time: at(time),
             value,
             channel: 0,
+            origin: Origin::default(),
         };
         channel.take(&reading, at(100), &class, scratch).map(|_| ())
     };
@@ -302,6 +307,7 @@ fn negative_zero_is_zero_and_leaves_no_trace() {
         time: at(0),
         value,
         channel: 0,
+        origin: Origin::default(),
     };
     for order in [[0.0, -0.0], [-0.0, 0.0]] {
         let (mut channel, scratch) = (Channel::new(&config), &mut Scratch::default());

@@ -1,11 +1,12 @@
 //! A device's state as bytes, and a device from them.
 //!
-//! The first byte is the version of the format, the rest is [`Saved`] as postcard writes it. A device that is
+//! The first byte is the version of the format, the rest is [`Saved`] as postcard writes it, and from version 3
+//! on [`Senders`]. A device that is
 //! restored under the configuration and model it was saved under does from then on what the other
 //! would have done, to the last bit. Under another configuration it keeps what still has a
 //! meaning: channels are found again by name, whatever their index is now.
 //!
-//! Bytes of version 2, give or take the lengths of small numbers: 50, and for each
+//! Bytes, give or take the lengths of small numbers: 50, and for each
 //!
 //! | | bytes |
 //! |---|---|
@@ -16,6 +17,8 @@
 //! | control chart of a channel | 37 at most |
 //! | flatline of a channel | 14 |
 //! | frame that waits for channels or may be revised | 40, and 84 a channel in it |
+//! | sender with numbers or a clock | 200 at most, twice that after a start |
+//! | channel with numbers | 180 at most |
 //! | model | 3, its name and version, 4 an input |
 //!
 //! With four channels and the default detectors these are 0.4 KiB at first and 2.7 KiB with histories of 60 windows,
@@ -28,6 +31,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::senders::Senders;
 use super::silence::Silence;
 use super::watch::Watch;
 use super::{Device, Status};
@@ -45,8 +49,10 @@ use crate::window::WindowSpec;
 
 mod v1;
 
-/// The format that is written.
-const VERSION: u8 = 2;
+/// The format that is written of a device of whose senders there is something to say.
+const VERSION: u8 = 3;
+/// The same without it.
+const WITHOUT_SENDERS: u8 = 2;
 /// Numbers beyond it are no device's: it would take longer than the world has.
 const MAX_NUMBER: u64 = i64::MAX as u64;
 
@@ -57,7 +63,7 @@ pub enum RestoreError {
     #[error("the checkpoint is empty")]
     Empty,
     /// It was written by a later release, or is something else.
-    #[error("the checkpoint has format version {0}; this release reads versions 1 and 2")]
+    #[error("the checkpoint has format version {0}; this release reads versions 1 to 3")]
     Version(u8),
     /// It ends too early, or is not what the format allows.
     #[error("the checkpoint cannot be read")]
@@ -101,7 +107,7 @@ pub enum Reset {
     Model,
 }
 
-/// Version 2 of the format, in the order in which it is written.
+/// Version 2 of the format, and the first part of version 3, in the order in which it is written.
 #[derive(Serialize, Deserialize)]
 struct Saved {
     next_effect: u64,
@@ -152,8 +158,13 @@ struct SavedModel {
 impl Device {
     /// Appends everything that the device knows to `out`, see the head of this module.
     pub fn checkpoint(&self, out: &mut Vec<u8>) {
-        out.push(VERSION);
-        let written = postcard::to_io(&self.save(), out);
+        let written = if self.senders.is_empty() {
+            out.push(WITHOUT_SENDERS);
+            postcard::to_io(&self.save(), out)
+        } else {
+            out.push(VERSION);
+            postcard::to_io(&(self.save(), &self.senders), out)
+        };
         debug_assert!(
             written.is_ok(),
             "a vector takes all, and all lengths are known"
@@ -169,10 +180,11 @@ impl Device {
         model: Option<Model>,
         bytes: &[u8],
     ) -> Result<Restored, RestoreError> {
-        let saved = match bytes.split_first() {
+        let (saved, senders) = match bytes.split_first() {
             None => return Err(RestoreError::Empty),
-            Some((&VERSION, bytes)) => read::<Saved>(bytes)?,
-            Some((&v1::VERSION, bytes)) => read::<v1::Saved>(bytes)?.into(),
+            Some((&VERSION, bytes)) => read::<(Saved, Senders)>(bytes)?,
+            Some((&WITHOUT_SENDERS, bytes)) => (read::<Saved>(bytes)?, Senders::default()),
+            Some((&v1::VERSION, bytes)) => (read::<v1::Saved>(bytes)?.into(), Senders::default()),
             Some((&other, _)) => return Err(RestoreError::Version(other)),
         };
         check(&saved)?;
@@ -219,6 +231,11 @@ impl Device {
         }
         device.resume_watches(&saved.watches, saved.window, &indices);
         device.silence = saved.silence;
+        device.senders = senders
+            .renumbered(device.channels.len(), |old| {
+                indices.get(old).copied().flatten()
+            })
+            .ok_or(RestoreError::Inconsistent("numbers of no counter"))?;
         device.dirty_since = saved.dirty_since.filter(|_| same);
         let before = device.channels.iter().map(Channel::frontier_before);
         device.ahead = before.max().unwrap_or(Timestamp::MIN);

@@ -4,7 +4,7 @@ use super::Device;
 use crate::channel::{self, FrameBound, Taken};
 use crate::effect::{ClosedBy, Effect, LateReading, Numbered};
 use crate::ledger::ReadingFate;
-use crate::reading::Reading;
+use crate::reading::{Origin, Reading};
 use crate::time::{Span, Timestamp};
 use crate::window::LatePolicy;
 
@@ -23,8 +23,13 @@ impl Device {
             }
         };
         let latest = channel::latest(now, &self.class);
+        let most = self.class.skew.max_past;
+        let earliest = most.map_or(Timestamp::MIN, |most| now - most);
         let (mut taken, mut newest, mut ahead) = (0, Timestamp::MIN, self.ahead);
         for reading in readings {
+            if !reading.origin.is_plain() || reading.time < earliest {
+                break;
+            }
             let Some(channel) = self.channels.get_mut(usize::from(reading.channel)) else {
                 break;
             };
@@ -42,7 +47,30 @@ impl Device {
         taken
     }
 
-    /// Takes a reading, with all that follows from it, and says what became of it.
+    /// Takes the first of `readings`, and says what became of it.
+    pub(super) fn take_first(
+        &mut self,
+        readings: &[Reading],
+        now: Timestamp,
+        effects: &mut Vec<Numbered>,
+    ) -> ReadingFate {
+        let reading = match self.place_in_time(readings, now) {
+            Ok(reading) => reading,
+            Err(fate) => return fate,
+        };
+        if reading != readings[0] || !reading.origin.is_plain() {
+            let plain = Reading {
+                origin: Origin::default(),
+                ..reading
+            };
+            if self.take_run(&[plain], now) == 1 {
+                return ReadingFate::Processed;
+            }
+        }
+        self.take(&reading, now, effects)
+    }
+
+    /// Takes a reading whose time is the gateway's, with all that follows from it, and says what became of it.
     pub(super) fn take(
         &mut self,
         reading: &Reading,

@@ -1,11 +1,13 @@
 //! The device, told of readings and timers in event time.
 
 mod checkpoints;
+mod isolation;
 mod kinds;
 mod properties;
 mod restarts;
 mod revisions;
 mod scoring;
+mod senders;
 mod silence;
 mod textbook;
 mod world;

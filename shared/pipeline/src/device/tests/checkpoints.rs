@@ -1,5 +1,6 @@
 //! Devices that are written down and read back.
 
+use crate::reading::Origin;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -155,6 +156,7 @@ impl Run {
                     time: self.now - Span::from_millis(*ago),
                     value: *value,
                     channel: (channel % count) as ChannelIndex,
+                    origin: Origin::default(),
                 }));
                 Input::Readings {
                     now: self.now,
@@ -346,8 +348,8 @@ fn what_is_no_checkpoint_says_why() {
     };
     assert_eq!(error(&[]), "the checkpoint is empty");
     assert_eq!(
-        error(&[3, 0]),
-        "the checkpoint has format version 3; this release reads versions 1 and 2"
+        error(&[4, 0]),
+        "the checkpoint has format version 4; this release reads versions 1 to 3"
     );
     let bytes = checkpoint(&Device::new(Arc::clone(&class), None, 0));
     for end in 1..bytes.len() {
@@ -379,6 +381,7 @@ fn windows_are_forgotten_and_what_was_learnt_is_kept() {
             time,
             value: 20.0,
             channel: 0,
+            origin: Origin::default(),
         }];
         let input = Input::Readings {
             now: time,

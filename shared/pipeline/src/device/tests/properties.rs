@@ -1,5 +1,6 @@
 //! What holds for any readings in any order.
 
+use crate::reading::Origin;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -54,6 +55,7 @@ pub(super) fn readings() -> impl Strategy<Value = Vec<Reading>> {
             time: ms(centiseconds * 10),
             value,
             channel,
+            origin: Origin::default(),
         });
     prop::collection::vec(reading, 1..250)
 }
@@ -262,6 +264,7 @@ fn any_reading() -> impl Strategy<Value = Reading> {
         time,
         value,
         channel,
+        origin: Origin::default(),
     })
 }
 

@@ -1,5 +1,7 @@
 //! A device, its clock and its upstream, spoken to in seconds.
 
+use crate::config::SkewConfig;
+use crate::reading::Origin;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -52,6 +54,7 @@ pub(super) fn class() -> ClassConfig {
         frame_wait: Span::from_secs(15),
         idle_timeout: Span::from_secs(60),
         max_future_skew: Span::from_secs(300),
+        skew: SkewConfig::default(),
         max_window_readings: 100,
         detectors: DetectorConfig {
             robust_z: Some(RobustZConfig {
@@ -150,6 +153,7 @@ impl World {
             time,
             value,
             channel,
+            origin: Origin::default(),
         };
         let before = self.tally.clone();
         self.sent += 1;
