@@ -331,7 +331,7 @@ proptest! {
     ) {
         let class = Arc::new(ClassConfig { window, late, ..quick_class() });
         let _ = Device::restore(Arc::clone(&class), None, &bytes);
-        for version in 1..=2 {
+        for version in 1..=3 {
             bytes.insert(0, version);
             let _ = Device::restore(Arc::clone(&class), None, &bytes);
             bytes.remove(0);
