@@ -192,6 +192,7 @@ impl World {
             },
             merge: crate::record::merge,
             headroom: 0,
+            patience: Duration::ZERO,
             dead_letters: 10,
             channel: 64,
             clock: crate::clock::now,

@@ -38,6 +38,8 @@ use crate::uplink::UplinkArguments;
 const FOLD_ROWS: u64 = 1_024;
 /// Requests that wait for the store at most.
 const STORE_CHANNEL: usize = 1024;
+/// How long everything waits on a disk that is full to the last byte, before records are given up.
+const FULL_DISK_PATIENCE: Duration = Duration::from_mins(1);
 /// How old the stored books may be, where the journal has what they count.
 const BOOKS_INTERVAL: Duration = Duration::from_secs(10);
 /// Pause before a failed device is started for the first time again.
@@ -326,6 +328,7 @@ async fn open_store(
     (slow_commit, pace): (Option<Duration>, Pace),
     faults: &mut Vec<String>,
 ) -> Result<Store, StoreError> {
+    let journaled = config.journal.durability > Durability::Memory;
     let options = store::Options {
         dir: config.agent.data_dir.clone(),
         commit_interval: config.store.commit_interval,
@@ -337,8 +340,14 @@ async fn open_store(
         },
         merge: record::merge,
         headroom: config.store.headroom,
+        // Waiting loses nothing as long as there is something to wait in.
+        patience: if journaled {
+            FULL_DISK_PATIENCE
+        } else {
+            Duration::ZERO
+        },
         dead_letters: config.limits.dead_letters,
-        books_interval: if config.journal.durability > Durability::Memory {
+        books_interval: if journaled {
             BOOKS_INTERVAL
         } else {
             Duration::ZERO

@@ -340,6 +340,7 @@ async fn losses_are_as_published() {
         },
         merge: |_, _| None,
         headroom: 0,
+        patience: std::time::Duration::ZERO,
         dead_letters: 1,
         books_interval: std::time::Duration::ZERO,
         pace: store::Pace::default(),

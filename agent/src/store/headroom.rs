@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 use super::schema::PAGE;
 
-/// Pause between attempts to take the room back.
+/// Pause before it is looked whether the disk has room again, and the same after it said so and had not.
+const LOOK: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(5);
 /// Pages in the write-ahead log before they are moved, at most, and while room is short.
 const LOG_PAGES: (u64, u64) = (4_000, 256);
@@ -28,16 +29,35 @@ pub(super) struct Headroom {
     bytes: u64,
     /// When to try to take it back; `None` while it is held.
     retry: Option<Instant>,
+    /// How long a disk that is full although the room was given away is borne.
+    patience: Duration,
+    /// Since when it has been.
+    spent: Option<Instant>,
+}
+
+/// What there is to be done about a full disk.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Relief {
+    /// Nothing was ever held back.
+    None,
+    /// The outbox may grow by so many bytes.
+    Given(u64),
+    /// It was given before and is used up, perhaps not for long.
+    Wait,
+    /// It has been used up for too long.
+    Spent,
 }
 
 impl Headroom {
     /// Takes `bytes` in `dir`, or nothing if the disk has no room. 0 switches it off.
-    pub(super) fn new(dir: &Path, bytes: u64, db: &Connection) -> Self {
+    pub(super) fn new(dir: &Path, bytes: u64, patience: Duration, db: &Connection) -> Self {
         let path = dir.join(FILE);
         let mut headroom = Self {
             path,
             bytes,
             retry: None,
+            patience,
+            spent: None,
         };
         if bytes > 0 {
             pace_log(db, headroom.log_pages());
@@ -49,7 +69,7 @@ impl Headroom {
         headroom.remove();
         if bytes > 0 && headroom.fill(bytes).is_err() {
             headroom.remove();
-            headroom.retry = Some(Instant::now() + RETRY);
+            headroom.retry = Some(Instant::now() + LOOK);
         }
         headroom
     }
@@ -59,32 +79,47 @@ impl Headroom {
         self.retry.is_none()
     }
 
-    /// How much of it the outbox may take: the log, the tables and whoever else is on the disk need some as well.
-    pub(super) fn for_records(&self) -> u64 {
-        self.bytes / 4
-    }
-
-    /// Gives the room away; false if there was never any.
-    pub(super) fn give(&mut self, db: &Connection) -> bool {
+    /// The disk is full: gives the room away. A quarter of it is for records: the log, the tables and whoever else is
+    /// on the disk need some as well. Where that was not enough, the disk may soon have room again, and until then
+    /// everything waits, which loses nothing.
+    pub(super) fn give(&mut self, db: &Connection) -> Relief {
         if self.bytes == 0 {
-            return false;
+            return Relief::None;
         }
-        if self.is_held() {
+        let now = Instant::now();
+        let relief = if self.is_held() {
             self.remove();
             tracing::error!(
                 path = %self.path.display(),
                 bytes = self.bytes,
                 "disk full: reserved room is in use; once a part of it is, the outbox gives records up"
             );
-        }
-        self.retry = Some(Instant::now() + RETRY);
+            Relief::Given(self.bytes / 4)
+        } else if now - *self.spent.get_or_insert(now) < self.patience {
+            Relief::Wait
+        } else {
+            Relief::Spent
+        };
+        self.retry = Some(now + LOOK);
         pace_log(db, LOG_PAGES.1);
-        true
+        relief
+    }
+
+    /// Something could be written.
+    pub(super) fn written(&mut self) {
+        self.spent = None;
     }
 
     /// Tries to take the room back, if it is time to. True once it is held again.
     pub(super) fn take_back(&mut self, db: &Connection) -> bool {
         if self.retry.is_none_or(|retry| Instant::now() < retry) {
+            return false;
+        }
+        // Cheaper than to try, which writes all of it.
+        let spare = rustix::fs::statvfs(self.path.parent().unwrap_or(&self.path))
+            .map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        if spare < 2 * self.bytes {
+            self.retry = Some(Instant::now() + LOOK);
             return false;
         }
         if let Err(error) = self

@@ -93,6 +93,8 @@ pub struct Options {
     pub merge: Merge,
     /// Bytes of disk held back for when it is full; 0 for none: then senders wait until there is room.
     pub headroom: u64,
+    /// How long everything waits on a disk that is full to the last byte of that, before records are given up.
+    pub patience: Duration,
     /// Dead letters kept; beyond it the oldest go, counted.
     pub dead_letters: usize,
     /// Requests that each of the two channels holds before senders wait.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::batch::{Batch, Removals};
 use super::books::Ledger;
 use super::boot::Loaded;
-use super::headroom::Headroom;
+use super::headroom::{Headroom, Relief};
 use super::message::{Intake, Service};
 use super::outbox::{self, Outbox, Removal};
 use super::schema::{self, key};
@@ -68,7 +68,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(options: Options, loaded: Loaded, ports: Ports) -> Self {
         Self {
-            headroom: Headroom::new(&options.dir, options.headroom, &loaded.db),
+            headroom: Headroom::new(&options.dir, options.headroom, options.patience, &loaded.db),
             options,
             ports,
             db: loaded.db,
@@ -147,6 +147,7 @@ impl Worker {
         loop {
             match self.transact(&batch) {
                 Ok(written) => {
+                    self.headroom.written();
                     self.report(None);
                     if written.added > 0 {
                         self.ports.changed.send_modify(|n| *n += 1);
@@ -196,15 +197,16 @@ impl Worker {
         }
     }
 
-    /// If the disk is full: gives it the reserved room. The outbox may grow by a part of it; if the disk is full
-    /// even so, records are given up at once.
+    /// If the disk is full: gives it the reserved room. The outbox may grow by a part of it; if the disk stays full
+    /// even so, records are given up.
     fn relieve(&mut self, error: &rusqlite::Error) {
         if !headroom::is_disk_full(error) {
             return;
         }
-        let spare = self.headroom.is_held().then(|| self.headroom.for_records());
-        if self.headroom.give(&self.db) {
-            self.outbox.squeeze(spare.unwrap_or(0));
+        match self.headroom.give(&self.db) {
+            Relief::Given(spare) => self.outbox.squeeze(spare),
+            Relief::Spent => self.outbox.squeeze(0),
+            Relief::None | Relief::Wait => {}
         }
     }
 

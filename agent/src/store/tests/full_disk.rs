@@ -192,6 +192,72 @@ async fn invariant_1_while_the_reserved_room_lasts_a_full_disk_costs_no_record()
 }
 
 #[tokio::test]
+async fn invariant_1_a_disk_that_fills_up_again_before_the_room_is_taken_back_costs_no_record() {
+    const RECORDS: u64 = 24;
+    let dir = TempDir::new().unwrap();
+    let Some(_disk) = Disk::of(dir.path(), 8 << 20) else {
+        tracing::warn!("skipped: no right to mount a file system");
+        return;
+    };
+    let store = Store::open(Options {
+        headroom: 2 << 20,
+        patience: Duration::from_mins(1),
+        ..options(dir.path())
+    })
+    .unwrap();
+    let handle = store.handle.clone();
+    let device = handle.open_device("pump", "pumps").await.unwrap();
+    handle.flush().await.unwrap();
+    let other = dir.path().join("other");
+    let fill = || {
+        let mut file = fs::File::create(&other).unwrap();
+        for size in [4096, 1] {
+            while std::io::Write::write_all(&mut file, &vec![1; size]).is_ok() {}
+        }
+    };
+    let mut commits = (1..=RECORDS).map(|number| {
+        let mut commit = summaries(device.id, [number]);
+        commit.records[0].body = vec![number as u8; 16 * BODY];
+        commit
+    });
+    fill();
+    while dir.path().join("eyot.headroom").exists() {
+        handle.commit(commits.next().unwrap()).await.unwrap();
+        soon("flush", handle.flush()).await.unwrap();
+    }
+    // Whoever has filled the disk takes the room that was given away, too.
+    fill();
+    for commit in commits {
+        handle.commit(commit).await.unwrap();
+    }
+    let mut degraded = handle.degraded();
+    soon("full", degraded.wait_for(Option::is_some))
+        .await
+        .unwrap();
+    let waiting = {
+        let handle = handle.clone();
+        tokio::spawn(async move { handle.flush().await })
+    };
+    for _ in 0..10 {
+        // Each of these was an attempt, and gives nothing up.
+        let book = book(&handle, Lane::Summary).await;
+        assert_eq!(book.evicted, 0, "{book:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(
+        !waiting.is_finished(),
+        "a disk that is full took everything"
+    );
+    fs::remove_file(&other).unwrap();
+    soon("all committed", waiting).await.unwrap().unwrap();
+    let book = book(&handle, Lane::Summary).await;
+    assert_eq!((book.enqueued, book.evicted), (RECORDS, 0));
+    soon("recovery", degraded.wait_for(Option::is_none))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn a_file_system_that_fills_up_and_is_cleared_needs_no_restart() {
     const DISK: u64 = 8 << 20;
     let dir = TempDir::new().unwrap();

@@ -82,6 +82,7 @@ fn options(dir: &Path) -> Options {
         fold: FOLD,
         merge: |_, _| None,
         headroom: 0,
+        patience: Duration::ZERO,
         dead_letters: 100,
         channel: 64,
         clock: || NOW,
