@@ -289,11 +289,11 @@ fn invariant_6_memory_is_bounded_under_a_flood_of_500_000_messages() {
             };
             direct.ingest.message(message, now);
             if n as usize % BURST == BURST - 1 {
-                direct.ingest.flush(now).await;
+                direct.ingest.flush().await;
                 tokio::task::yield_now().await;
             }
         }
-        direct.ingest.flush(clock::now()).await;
+        direct.ingest.flush().await;
         let book = until("the flood to be settled", async || {
             let book = direct.ledger.books()[0].snapshot();
             (book.readings_in_flight == 0).then_some(book)

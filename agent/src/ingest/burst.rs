@@ -25,7 +25,7 @@ pub(super) struct Stage {
 pub(super) struct Burst {
     pub(super) book: Arc<Book>,
     pub(super) fleet: Arc<Fleet>,
-    /// Gateway time of its arrival.
+    /// Gateway time at which its last message arrived, and when its first one did.
     pub(super) admitted: Timestamp,
     pub(super) arrived: Instant,
     /// What it means for the books.
@@ -50,18 +50,11 @@ pub(super) struct Parts {
     pub(super) stages: Vec<Stage>,
 }
 
-impl Parts {
-    /// Whether nothing came.
-    pub(super) fn is_empty(&self) -> bool {
-        self.came_to.messages == 0
-    }
-}
-
 impl Burst {
     pub(super) fn new(
         book: &Arc<Book>,
         fleet: &Arc<Fleet>,
-        admitted: Timestamp,
+        (admitted, arrived): (Timestamp, Instant),
         parts: Parts,
         acks: Vec<AckToken>,
         acker: Option<Acker>,
@@ -70,7 +63,7 @@ impl Burst {
             book: Arc::clone(book),
             fleet: Arc::clone(fleet),
             admitted,
-            arrived: Instant::now(),
+            arrived,
             messages: parts.came_to.message_fates().collect(),
             settled: parts.came_to.reading_fates().collect(),
             came_to: parts.came_to,

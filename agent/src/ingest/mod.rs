@@ -3,6 +3,9 @@
 //! An [`Ingest`] belongs to one source. Messages of a burst are decoded and staged device by device;
 //! [`Ingest::flush`] hands the burst to the journal, which acknowledges it and gives each device one batch
 //! once it is committed. A source without a journal gives them out at once.
+//!
+//! A burst waits for company for [`COMPANY`] at most, so that messages that come one by one do not cost an entry of the
+//! journal each; it does not wait once it is [large](ENOUGH), since by then a broker may have no more under way.
 
 mod assets;
 mod burst;
@@ -16,12 +19,14 @@ mod voices;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use eyot_decode::Decoder;
 use eyot_journal::{Told, admission};
 use eyot_pipeline::ledger::{MessageFate, ReadingFate};
 use eyot_pipeline::{Reading, Timestamp};
 use ractor::ActorRef;
+use tokio::time::Instant;
 
 pub use self::assets::Assets;
 use self::burst::{Burst, Parts, Stage};
@@ -82,6 +87,11 @@ pub(crate) struct Request {
     pub(crate) payload: Vec<u8>,
 }
 
+/// How long a burst waits for company at most.
+pub const COMPANY: Duration = Duration::from_millis(1);
+/// Messages that are company enough. Brokers that are not told otherwise have 20 under way.
+pub const ENOUGH: u64 = 16;
+
 /// One source's way in.
 pub struct Ingest {
     decoder: Decoder,
@@ -93,6 +103,11 @@ pub struct Ingest {
     acker: Option<Acker>,
     /// What has come of this burst.
     parts: Parts,
+    /// When its first message came, and when the last one did.
+    opened: Option<Instant>,
+    newest: Timestamp,
+    /// Messages with which it waits no longer.
+    enough: u64,
     acks: Vec<AckToken>,
     /// What may be sent again.
     recent: Recent,
@@ -120,6 +135,9 @@ impl Ingest {
             journal: around.journal.clone().filter(|_| source.journaled),
             acker,
             parts: Parts::default(),
+            opened: None,
+            newest: Timestamp::default(),
+            enough: ENOUGH.min(u64::from(source.window()) * 3 / 4),
             acks: Vec::new(),
             recent: around
                 .recent
@@ -136,6 +154,8 @@ impl Ingest {
 
     /// Decodes a message that arrived at `now` and stages its readings.
     pub fn message(&mut self, message: Message<'_>, now: Timestamp) {
+        self.opened.get_or_insert_with(Instant::now);
+        self.newest = now;
         let known = message.dup
             && self
                 .recent
@@ -221,16 +241,26 @@ impl Ingest {
         self.decoder.subscriptions()
     }
 
+    /// When the burst has waited for long enough, if there is one.
+    pub fn due(&self) -> Option<Instant> {
+        Some(self.opened? + COMPANY)
+    }
+
+    /// Whether the burst is so large that it waits no longer.
+    pub fn is_full(&self) -> bool {
+        self.parts.came_to.messages >= self.enough
+    }
+
     /// Ends the burst. Waits only for room in the journal's channel: that is the back-pressure of a slow disk, and the
     /// broker has what is not read meanwhile.
-    pub async fn flush(&mut self, now: Timestamp) {
-        if self.parts.is_empty() {
+    pub async fn flush(&mut self) {
+        let Some(opened) = self.opened.take() else {
             return;
-        }
+        };
         let burst = Burst::new(
             &self.book,
             &self.around.fleet,
-            admission(now),
+            (admission(self.newest), opened.into_std()),
             std::mem::take(&mut self.parts),
             std::mem::take(&mut self.acks),
             self.acker.clone(),

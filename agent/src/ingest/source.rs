@@ -1,12 +1,13 @@
 //! The actor of an MQTT source: it keeps a connection, and polls it in a task of its own.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use eyot_pipeline::backoff::Backoff;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::JoinHandle;
-use tokio::time::{Duration, Instant, MissedTickBehavior, timeout};
+use tokio::time::{Duration, Instant, MissedTickBehavior, sleep_until, timeout};
 
 use super::subscription::subscribe;
 use super::{Ingest, Message, Request, Surroundings};
@@ -126,7 +127,19 @@ async fn poll(
     let mut subscribing: Option<JoinHandle<()>> = None;
     let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
     loop {
-        match events.poll().await {
+        let polled = {
+            // Never dropped half way, which would lose what it has read.
+            let mut polling = pin!(events.poll());
+            loop {
+                let due = ingest.due();
+                tokio::select! {
+                    biased;
+                    polled = &mut polling => break polled,
+                    () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => ingest.flush().await,
+                }
+            }
+        };
+        match polled {
             Ok(event) => {
                 let now = clock::now();
                 let mut next = Some(event);
@@ -165,13 +178,19 @@ async fn poll(
                     }
                     next = events.buffered();
                 }
-                ingest.flush(now).await;
+                if ingest.is_full() {
+                    ingest.flush().await;
+                }
                 for request in ingest.requests() {
                     publishing.request(&source, &client, request);
                 }
             }
-            Err(MqttError::Closed) => break,
+            Err(MqttError::Closed) => {
+                ingest.flush().await;
+                break;
+            }
             Err(error) => {
+                ingest.flush().await;
                 // Over before the status says so, or it would call the lost connection a good one.
                 if let Some(task) = subscribing.take() {
                     task.abort();
