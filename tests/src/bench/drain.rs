@@ -68,11 +68,23 @@ impl Queue {
         };
         let mut process = start()?;
         sleep(Duration::from_secs(1)).await;
-        process.signal("-KILL");
-        process.wait(PATIENCE)?;
-        load::fill(self.broker.port, self.messages).await?;
-        let mut process = start()?;
-        let status = process.wait(PATIENCE)?;
+        let filling = load::fill(self.broker.port, self.messages);
+        if self.live {
+            tokio::spawn(filling);
+        } else {
+            process.signal("-KILL");
+            process.wait(PATIENCE)?;
+            filling.await?;
+            process = start()?;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = process.ended() {
+                break status;
+            }
+            anyhow::ensure!(Instant::now() < deadline, "the queue does not empty");
+            sleep(LOOK).await;
+        };
         anyhow::ensure!(status.success(), "the bare subscriber failed: {status}");
         child::last_json(log.path())
     }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::drain::{Drain, Queue, healthy};
 use super::load::{self, Load};
-use super::value;
+use super::{held, value};
 use crate::broker::free_port;
 use crate::child::{self, Process};
 use crate::mosquitto::Mosquitto;
@@ -39,6 +39,8 @@ pub(super) struct Durable {
     /// A bare subscriber and the agent, in turn.
     process: Vec<(Drain, Drain)>,
     power: Drain,
+    /// A bare subscriber that messages come to while it is there: the line.
+    line: Drain,
     slow_sync_default_window: Drain,
     slow_sync_wide_window: Drain,
     bytes: Vec<Bytes>,
@@ -97,9 +99,12 @@ pub(super) async fn measure(rounds: u32) -> anyhow::Result<Durable> {
     let slow_default = queue
         .by_agent(&at("slow-default"), ("3.1.1", power), slow)
         .await?;
+    let line = Queue::new(QUEUE, WIDE_WINDOW)?.live().by_bare().await?;
     let queue = Queue::new(QUEUE, WIDE_WINDOW)?.live();
     let slow_wide = queue.by_agent(&at("slow-wide"), ("5", power), slow).await?;
-    eprintln!("power {synced:?}, syncs of 10 ms: window 20 {slow_default:?}, 1000 {slow_wide:?}");
+    eprintln!(
+        "power {synced:?}, line {line:?}, syncs of 10 ms: window 20 {slow_default:?}, 1000 {slow_wide:?}"
+    );
     let mut bytes = Vec::new();
     for (rate, devices) in RATES {
         let counted = count_bytes(&at(&format!("bytes-{rate}")), rate, devices).await?;
@@ -109,6 +114,7 @@ pub(super) async fn measure(rounds: u32) -> anyhow::Result<Durable> {
     Ok(Durable {
         process,
         power: synced,
+        line,
         slow_sync_default_window: slow_default,
         slow_sync_wide_window: slow_wide,
         bytes,
@@ -159,7 +165,7 @@ fn run(folder: &Path) -> anyhow::Result<Process> {
 async fn count_bytes(folder: &Path, rate: u32, devices: u32) -> anyhow::Result<Bytes> {
     let running = Running::start(folder, 1).await?;
     let load = Load::start(running.broker.port, rate, 1, devices);
-    sleep(super::WARM_UP).await;
+    sleep(super::cpu::WARM_UP).await;
     let now = || {
         anyhow::Ok((
             written(running.process.pid())?,
@@ -233,7 +239,7 @@ async fn restart(folder: &Path) -> anyhow::Result<Restart> {
 
 impl Durable {
     /// Prints each figure with its limit.
-    pub(super) fn print(&self, held: impl Fn(bool) -> &'static str) {
+    pub(super) fn print(&self) {
         let ratio = |of: fn(&Drain) -> f64| {
             let ratios: Vec<f64> = self.process.iter().map(|(b, a)| of(a) / of(b)).collect();
             super::median(&ratios)
@@ -252,12 +258,14 @@ impl Durable {
             self.power.rate,
             held(self.power.rate >= 20_000.0)
         );
-        let line = super::median(&self.process.iter().map(|(b, _)| b.rate).collect::<Vec<_>>());
         for (window, drain) in [
             (DEFAULT_WINDOW, self.slow_sync_default_window),
             (WIDE_WINDOW, self.slow_sync_wide_window),
         ] {
-            let ceiling = line.min(f64::from(window) / SLOW_SYNC.as_secs_f64());
+            let ceiling = self
+                .line
+                .rate
+                .min(f64::from(window) / SLOW_SYNC.as_secs_f64());
             let part = drain.rate / ceiling;
             println!(
                 "syncs of 10 ms, {window:>4} under way, of {ceiling:>6.0}/s  {part:.2}   (at least 0.8: {})",

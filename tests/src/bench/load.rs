@@ -128,7 +128,7 @@ pub(super) async fn fill(port: u16, messages: u64) -> anyhow::Result<()> {
 }
 
 /// The topics, the channels of a device together.
-fn topics(devices: u32) -> Vec<String> {
+pub(super) fn topics(devices: u32) -> Vec<String> {
     (0..devices)
         .flat_map(|d| CHANNELS.map(|c| format!("plant/hall-{}/pump-{d:04}/{c}", d % 4)))
         .collect()
@@ -136,7 +136,7 @@ fn topics(devices: u32) -> Vec<String> {
 
 /// `{"ts": …, "v": …, "pad": "…"}` of exactly [`PAYLOAD`] bytes. Values wander a little, so that no
 /// channel is flat and none is odd.
-fn payload(channel: usize, n: u64) -> Bytes {
+pub(super) fn payload(channel: usize, n: u64) -> Bytes {
     let wave = ((n.wrapping_mul(2_654_435_761) >> 7) % 1_000) as f64 / 1_000.0 - 0.5;
     let value = LEVELS[channel] * (1.0 + 0.02 * wave);
     let mut text = format!(
