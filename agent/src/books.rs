@@ -8,7 +8,7 @@
 //! what the journal has behind them. So the books after a crash are those without it, to the last reading.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eyot_pipeline::ledger::{ReadingFate, SourceBook};
 
@@ -24,6 +24,8 @@ pub struct Book {
     /// Whether the journal stands between it and the devices.
     journaled: bool,
     inner: Mutex<Inner>,
+    /// Paths of fields that no rule maps, as they were met.
+    unmapped: Mutex<Vec<Box<str>>>,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +83,20 @@ impl Book {
         inner.keep(letters);
     }
 
+    /// Lists a field that no rule maps; its messages count it.
+    pub fn list_unmapped(&self, path: &str) {
+        self.lock_unmapped().push(path.into());
+    }
+
+    /// Paths of fields that no rule maps, in the order in which they were met since the agent started.
+    pub fn unmapped(&self) -> Vec<Box<str>> {
+        self.lock_unmapped().clone()
+    }
+
+    fn lock_unmapped(&self) -> MutexGuard<'_, Vec<Box<str>>> {
+        self.unmapped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Journal position up to which it is entered.
     pub fn position(&self) -> u64 {
         self.lock().state.position
@@ -91,7 +107,7 @@ impl Book {
         self.enter(|book| book.clone())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic while entering leaves counts that are each still true.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,6 +125,7 @@ impl Ledger {
                 source: source.into(),
                 journaled,
                 inner: Mutex::default(),
+                unmapped: Mutex::default(),
             })
         };
         Self(sources.into_iter().map(book).collect())

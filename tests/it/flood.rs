@@ -172,6 +172,7 @@ impl Direct {
             },
             merge: eyot::record::merge,
             headroom: config.store.headroom,
+            patience: Duration::ZERO,
             dead_letters: config.limits.dead_letters,
             channel: 1_024,
             clock: clock::now,

@@ -1,5 +1,6 @@
 //! Benchmarks, each against a yardstick in the same run, on the same broker and load, in turn.
 
+mod backlog;
 mod cpu;
 mod decode;
 mod drain;
@@ -9,6 +10,7 @@ mod load;
 mod outage;
 mod rates;
 mod size;
+mod week;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,6 +59,8 @@ pub enum Part {
     Rates,
     /// Draining what an outage has left behind
     Outage,
+    /// How long an outage may last; takes a while, and only if it is asked for
+    Week,
 }
 
 /// Everything that was measured.
@@ -69,6 +73,7 @@ struct Figures {
     durable: Option<durable::Durable>,
     rates: Option<Vec<rates::Rates>>,
     outage: Option<outage::Outage>,
+    week: Option<week::Week>,
 }
 
 /// Runs the benchmark and prints its figures.
@@ -88,6 +93,7 @@ pub async fn run(args: &BenchArgs) -> anyhow::Result<bool> {
         durable: None,
         rates: None,
         outage: None,
+        week: None,
     };
     println!("{}", figures.machine);
     if wanted(Part::Decoding) {
@@ -110,6 +116,9 @@ pub async fn run(args: &BenchArgs) -> anyhow::Result<bool> {
     }
     if wanted(Part::Outage) {
         figures.outage.insert(outage::measure().await?).print();
+    }
+    if args.only.contains(&Part::Week) {
+        figures.week.insert(week::measure().await?).print();
     }
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&figures)?;

@@ -131,6 +131,7 @@ impl View for AgentView {
                     name: book.source().to_string(),
                     link: link(source),
                     book: book.snapshot(),
+                    unmapped: book.unmapped(),
                 })
                 .collect(),
             uplink: self.uplink.as_ref().map(link),

@@ -144,7 +144,7 @@ impl Ingest {
                 .get(&source.name)
                 .cloned()
                 .unwrap_or_else(|| Recent::new(source.window())),
-            unmapped: Unmapped::new(&source.name),
+            unmapped: Unmapped::new(&book),
             voices: Voices::default(),
             requests: Vec::new(),
             book,

@@ -254,6 +254,7 @@ fn books(f: &mut Formatter<'_>, overview: &Overview) -> fmt::Result {
         )?;
         equation(f, "messages", &Equation::messages(&source.book))?;
         equation(f, "readings", &Equation::readings(&source.book))?;
+        unmapped_paths(f, &source.unmapped)?;
     }
     f.write_str("<h3>outbox</h3>\n")?;
     for lane in &overview.lanes {
@@ -264,6 +265,23 @@ fn books(f: &mut Formatter<'_>, overview: &Overview) -> fmt::Result {
         )?;
     }
     f.write_str("</div>\n</section>\n")
+}
+
+/// The first fields that no rule maps; the overview has all.
+fn unmapped_paths(f: &mut Formatter<'_>, paths: &[Box<str>]) -> fmt::Result {
+    const SHOWN: usize = 12;
+    if paths.is_empty() {
+        return Ok(());
+    }
+    f.write_str("<p class=\"unmapped\">No rule maps")?;
+    for path in paths.iter().take(SHOWN) {
+        write!(f, " <code>{}</code>", Escaped(path))?;
+    }
+    match paths.len().saturating_sub(SHOWN) {
+        0 => {}
+        more => write!(f, " and {} more", Count(more as u64))?,
+    }
+    f.write_str("</p>\n")
 }
 
 /// `total = term + term + …`, a block each, and whether it holds.

@@ -113,6 +113,8 @@ pub struct SourceView {
     /// Its books.
     #[serde(flatten, serialize_with = "json::book")]
     pub book: SourceBook,
+    /// Paths of fields that no rule maps, as they were met since the agent started.
+    pub unmapped: Vec<Box<str>>,
 }
 
 /// One lane of the outbox.

@@ -1,7 +1,6 @@
 //! What an outage has left behind, drained: a million summaries, one by one and in batches, while alerts that are raised
 //! meanwhile go first.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -11,23 +10,20 @@ use std::time::Duration;
 use anyhow::Context;
 use eyot::clock;
 use eyot::mqtt::{self, QoS};
-use eyot::store::{self, Commit, Record, Store};
-use eyot_pipeline::ledger::Lane;
-use eyot_pipeline::retention::{Quotas, WhenFull};
 use eyot_pipeline::{Span, Timestamp};
 use serde::Serialize;
 use tempfile::TempDir;
 use tokio::time::{Instant, interval, sleep};
 
+use super::backlog::{Backlog, DEVICES};
 use super::{held, value};
 use crate::broker::free_port;
 use crate::child::{self, Process};
 use crate::collector::{Collector, local_broker};
 use crate::mosquitto::Mosquitto;
 
-/// Summaries that wait, and devices that they are of.
+/// Summaries that wait.
 const BACKLOG: u64 = 1_000_000;
-const DEVICES: u64 = 1_000;
 /// Devices that raise and clear alerts every few seconds.
 const LIVE: u32 = 40;
 /// Long enough for their detectors to know them.
@@ -219,52 +215,11 @@ async fn publish(port: u16, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
 /// Puts a million summaries into the outbox of the agent in `folder`, which is not running, and folds them as a store
 /// does with what has waited for long.
 async fn fill(folder: &Path) -> anyhow::Result<()> {
-    let store = Store::open(store::Options {
-        dir: folder.to_owned(),
-        commit_interval: Duration::ZERO,
-        agent: "bench".into(),
-        quotas: Quotas {
-            records: u64::MAX,
-            bytes: u64::MAX,
-            age: None,
-            when_full: WhenFull::DropOldest,
-        },
-        fold: store::Fold {
-            after: Span(-1),
-            rows: 1_024,
-        },
-        merge: |_, _| None,
-        headroom: 0,
-        patience: Duration::ZERO,
-        dead_letters: 100,
-        channel: 64,
-        clock: clock::now,
-        books: Arc::new(NoBooks),
-        books_interval: Duration::ZERO,
-        pace: store::Pace::default(),
-        slow_commit: None,
-        vfs: None,
-    })?;
-    let id = format!("{}/{}", store.identity.agent, store.identity.store_epoch);
-    let mut devices = HashMap::new();
-    for device in 0..DEVICES {
-        let name = format!("pump-{device:04}");
-        let row = store.handle.open_device(&name, "pump").await?;
-        devices.insert(device, (row.id, name));
+    let backlog = Backlog::open(folder, u64::MAX, Span(-1), clock::now).await?;
+    for n in 0..BACKLOG / DEVICES {
+        backlog.add(n).await?;
     }
-    for window in 0..BACKLOG / DEVICES {
-        for device in 0..DEVICES {
-            let (row, name) = &devices[&device];
-            let commit = Commit {
-                device: *row,
-                position: 0,
-                records: vec![summary(&id, name, device, window + 1)],
-                checkpoint: None,
-                on_commit: None,
-            };
-            store.handle.commit(commit).await?;
-        }
-    }
+    let store = backlog.store;
     store.handle.flush().await?;
     let in_blocks = || async { anyhow::Ok(store.handle.stats().await?.folded) };
     let deadline = Instant::now() + PATIENCE;
@@ -274,49 +229,6 @@ async fn fill(folder: &Path) -> anyhow::Result<()> {
     }
     store.thread.shutdown().await?;
     Ok(())
-}
-
-/// The sources' books are not this store's matter.
-struct NoBooks;
-
-impl store::Books for NoBooks {
-    fn take(&self) -> Vec<(String, store::SourceState)> {
-        Vec::new()
-    }
-}
-
-/// The summary of a window of 10 s a while ago, of one channel with eight features.
-fn summary(id: &str, name: &str, device: u64, number: u64) -> Record {
-    let noise = |n: u64| {
-        let mixed = (device * 7_919 + number * 31 + n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 40) as f64 / 16_777_216.0
-    };
-    let start =
-        jiff::Timestamp::from_second(1_790_000_000 + number.cast_signed() * 10).unwrap_or_default();
-    let end = start + jiff::SignedDuration::from_secs(10);
-    let scored = end + jiff::SignedDuration::from_millis(2_000 + (noise(0) * 100.0) as i64);
-    let oldest = start + jiff::SignedDuration::from_millis((noise(9) * 100.0) as i64);
-    let body = format!(
-        r#"{{"schema":"eyot.summary.v1","id":"{id}/{name}/{number}","agent":"bench","device":"{name}","class":"pump","window":{{"start":"{start}","end":"{end}","closed_by":"watermark"}},"channels":{{"flow":{{"unit":"m³/h","count":100,"mean":{},"std":{},"detrended_std":{},"min":{},"max":{},"rms":{},"slope":{},"last":{}}}}},"score":{{"fused":{},"statistical":{}}},"verdict":"normal","freshness":{{"scored_at":"{scored}","oldest":"{oldest}","age_of_oldest_ms":{}}}}}"#,
-        33.0 + noise(1),
-        noise(2),
-        noise(3),
-        32.0 + noise(4),
-        34.0 + noise(5),
-        33.0 + noise(6),
-        noise(7) - 0.5,
-        33.0 + noise(8),
-        noise(10),
-        noise(10),
-        scored.duration_since(oldest).as_millis(),
-    );
-    Record {
-        lane: Lane::Summary,
-        number,
-        kind: "summary",
-        oldest: Timestamp(i64::try_from(oldest.as_nanosecond()).unwrap_or_default()),
-        body: body.into_bytes(),
-    }
 }
 
 impl Outage {

@@ -45,6 +45,17 @@ fn the_page_says_who_how_long_and_whether_all_is_well() {
 }
 
 #[test]
+fn fields_that_no_rule_maps_are_listed() {
+    let mut overview = fake::overview();
+    check(
+        &text(overview.clone(), Vec::new(), ""),
+        &["source plant", "No rule maps fw diag.&lt;heap&gt; outbox"],
+    );
+    overview.sources[0].unmapped = (0..15).map(|i| format!("f{i}").into()).collect();
+    check(&text(overview, Vec::new(), ""), &["f10 f11 and 3 more"]);
+}
+
+#[test]
 fn what_is_wrong_is_said_in_words() {
     let mut overview = fake::overview();
     overview.uplink = None;

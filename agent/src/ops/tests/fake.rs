@@ -52,6 +52,7 @@ pub(in crate::ops) fn overview() -> Overview {
             name: "plant".into(),
             link: link("mqtt://127.0.0.1:1883"),
             book: book(),
+            unmapped: vec!["fw".into(), "diag.<heap>".into()],
         }],
         uplink: Some(link("mqtts://shore.example:8883")),
         lanes: Lane::ALL
