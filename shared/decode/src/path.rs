@@ -125,6 +125,12 @@ impl Path {
         keys.filter(|keys| !keys.is_empty())
     }
 
+    /// The slot, if there is one.
+    #[inline]
+    pub(crate) fn slot(&self) -> Option<usize> {
+        self.slot.map(|slot| slot as usize)
+    }
+
     /// Where the same thing is found without a way to it.
     pub(crate) fn set_slot(&mut self, slot: u32) {
         self.slot = Some(slot);

@@ -15,6 +15,7 @@ mod parts;
 mod run;
 mod sampling;
 mod select;
+mod straight;
 #[cfg(test)]
 mod tests;
 mod unmapped;
@@ -85,6 +86,8 @@ pub(crate) struct Plan {
     channels: Channels,
     /// It says nothing about values but their device and time.
     is_simple: bool,
+    /// See [`Plan::straight`].
+    is_straight: bool,
     /// Something but the channel's name differs from value to value of one element.
     relative: bool,
     /// What says something about values and is none itself.

@@ -110,19 +110,10 @@ impl ValueReader {
 
     /// The same of a value without parts.
     pub(crate) fn scalar<'a>(&'a self, scalar: Scalar<'a>, sent: Sent<'a>) -> Outcome<'a> {
-        if self.is_plain && sent.scale.is_none() {
-            let unit = self.scaling.unit(sent.unit);
-            match scalar {
-                Scalar::Int(value) => {
-                    let value = Value::I64(value);
-                    return Outcome::Value { value, unit };
-                }
-                Scalar::Float(value) if value.is_finite() => {
-                    let value = Value::F64(value);
-                    return Outcome::Value { value, unit };
-                }
-                _ => {}
-            }
+        if sent.scale.is_none()
+            && let Some((value, unit)) = self.plain(scalar, sent.unit)
+        {
+            return Outcome::Value { value, unit };
         }
         match scalar {
             Scalar::Null => Outcome::Missing(Reason::Null),
@@ -132,6 +123,21 @@ impl ValueReader {
             Scalar::Float(value) => self.number(Value::F64(value), sent),
             Scalar::Text(text) => self.text(text.trim(), sent),
         }
+    }
+
+    /// A number that stays what it is, and its unit, if it came in that one; `None` for whatever else.
+    #[inline]
+    pub(crate) fn plain<'a>(
+        &'a self,
+        scalar: Scalar<'_>,
+        unit: &'a str,
+    ) -> Option<(Value, &'a str)> {
+        let value = match scalar {
+            Scalar::Int(value) if self.is_plain => Value::I64(value),
+            Scalar::Float(value) if self.is_plain && value.is_finite() => Value::F64(value),
+            _ => return None,
+        };
+        Some((value, self.scaling.unit(unit)))
     }
 
     fn truth<'a>(&'a self, value: bool, sent: Sent<'a>) -> Outcome<'a> {

@@ -85,6 +85,11 @@ impl Work<'_> {
         let Some(root) = self.doc.root(text) else {
             return Fate::IgnoredUnmapped;
         };
+        if is_selected
+            && let Some(outcome) = plan.straight(facts, self.captures, root, self.unmapped, sink)
+        {
+            return fate(outcome, false, is_empty, plan.unknown);
+        }
         let in_parts = matches!(
             plan.format,
             Format::Influx | Format::SenmlJson | Format::SenmlCbor

@@ -128,6 +128,7 @@ pub(crate) fn compile(
         historical,
         channels: channels?,
         is_simple: false,
+        is_straight: false,
         relative: false,
         fields: Vec::new(),
         selection: None,
@@ -137,6 +138,7 @@ pub(crate) fn compile(
     if rule.embedded.is_empty() {
         plan.select();
     }
+    plan.find_straight();
     let locations = plan
         .captures
         .iter()

@@ -365,7 +365,7 @@ impl<'r, 'd> Run<'r, 'd> {
 }
 
 /// Tells of a field that nothing maps.
-fn tell(
+pub(super) fn tell(
     path: &str,
     plan: &Plan,
     facts: Facts,
