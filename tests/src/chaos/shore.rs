@@ -28,7 +28,7 @@ pub(super) struct Collected {
     pub(super) alerts: u64,
     /// Records that came again.
     pub(super) repeated: u64,
-    /// Numbers missing, and how many were never seen below a device's first, by store epoch.
+    /// Numbers missing, and in the first epoch those below a device's first, by store epoch.
     pub(super) missing: BTreeMap<u64, u64>,
     pub(super) rubbish: Vec<String>,
     /// Records of each store epoch.
@@ -48,7 +48,10 @@ pub(super) fn read(database: &Path) -> anyhow::Result<Collected> {
     for stream in &report.gaps {
         let ranges = || stream.unexplained.iter().chain(&stream.explained);
         let numbers: u64 = ranges().map(|gap| gap.last - gap.first + 1).sum();
-        *collected.missing.entry(stream.epoch.into()).or_default() += numbers + stream.before_first;
+        let epoch = u64::from(stream.epoch);
+        // What was saved of a damaged database goes on with its numbers.
+        let before_first = if epoch == 1 { stream.before_first } else { 0 };
+        *collected.missing.entry(epoch).or_default() += numbers + before_first;
     }
     let db = open(database)?;
     let mut rows = db.prepare("SELECT epoch, device, number, kind, body FROM records")?;

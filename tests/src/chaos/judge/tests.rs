@@ -193,6 +193,29 @@ fn records_that_did_not_arrive_show() {
 }
 
 #[test]
+fn books_that_were_saved_from_a_damaged_database_count_all_epochs() {
+    let mut case = Case::sound();
+    case.corruptions = vec![(START - 9_000, START - 5_000)];
+    case.collected.records = 9;
+    case.collected.epochs = BTreeMap::from([(1, 6), (2, 3)]);
+    for (enqueued, evicted, sound) in [
+        (3, 0, true),
+        (9, 0, true),
+        (11, 2, true),
+        (2, 0, false),
+        (12, 2, false),
+    ] {
+        (case.books.enqueued, case.books.evicted) = (enqueued, evicted);
+        let told = case
+            .judge()
+            .complaints
+            .iter()
+            .any(|c| c.contains("records were collected"));
+        assert_ne!(told, sound, "{enqueued} in the outbox, {evicted} evicted");
+    }
+}
+
+#[test]
 fn books_that_say_otherwise_show() {
     let mut case = Case::sound();
     case.books.readings.difference = 1;
