@@ -27,7 +27,7 @@ pub(crate) use self::start::class_runtime;
 pub use self::start::{Builder, StartError};
 use self::supervisor::SupervisorMessage;
 use self::view::AgentView;
-pub(crate) use self::view::gaps as gaps_view;
+pub(crate) use self::view::{broker_dropped as broker_dropped_view, gaps as gaps_view};
 use crate::actors::FleetMessage;
 use crate::books::Ledger;
 use crate::error::chain;

@@ -8,11 +8,13 @@
 //! what the journal has behind them. So the books after a crash are those without it, to the last reading.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use eyot_pipeline::Timestamp;
 use eyot_pipeline::ledger::{ReadingFate, SourceBook};
 
-use crate::store::{DeadLetter, KnownDevice, SourceState};
+use crate::store::{BrokerDrops, DeadLetter, KnownDevice, SourceState};
 
 /// Dead letters that wait for the store at most, for each source.
 const LETTERS: usize = 256;
@@ -26,6 +28,8 @@ pub struct Book {
     inner: Mutex<Inner>,
     /// Paths of fields that no rule maps, as they were met.
     unmapped: Mutex<Vec<Box<str>>>,
+    /// When the broker was last found to have dropped something, `i64::MIN` if it was not.
+    broker_dropped_at: AtomicI64,
 }
 
 #[derive(Debug, Default)]
@@ -83,6 +87,20 @@ impl Book {
         inner.keep(letters);
     }
 
+    /// The broker says how many messages it has dropped since its start.
+    pub fn broker_told(&self, dropped: u64, now: Timestamp) {
+        if self.lock().state.broker.tell(dropped) {
+            self.broker_dropped_at.store(now.0, Ordering::Relaxed);
+        }
+    }
+
+    /// What the broker has dropped, and when that was last found.
+    pub fn broker_drops(&self) -> (BrokerDrops, Option<Timestamp>) {
+        let at = self.broker_dropped_at.load(Ordering::Relaxed);
+        let at = (at > i64::MIN).then_some(Timestamp(at));
+        (self.lock().state.broker, at)
+    }
+
     /// Lists a field that no rule maps; its messages count it.
     pub fn list_unmapped(&self, path: &str) {
         self.lock_unmapped().push(path.into());
@@ -126,6 +144,7 @@ impl Ledger {
                 journaled,
                 inner: Mutex::default(),
                 unmapped: Mutex::default(),
+                broker_dropped_at: AtomicI64::new(i64::MIN),
             })
         };
         Self(sources.into_iter().map(book).collect())
@@ -168,6 +187,7 @@ impl Ledger {
                 inner.state = state;
             } else {
                 inner.live = state.book;
+                inner.state.broker = state.broker;
                 if !whole {
                     for (_, fate, n) in tallies() {
                         let n = n.min(inner.live.readings_in_flight);
@@ -227,6 +247,7 @@ impl crate::store::Books for Ledger {
                 position: inner.state.position,
                 letters,
                 letters_evicted,
+                broker: inner.state.broker,
                 ..SourceState::default()
             };
             (book.source.to_string(), state)

@@ -365,7 +365,12 @@ async fn open_store(
     let books = std::mem::take(&mut store.books);
     if store.unclean_stop {
         tracing::warn!("the last run ended without an orderly stop");
-        let gaps = gaps::after_unclean_stop(&config.sources, &books, clock::now());
+        let gaps = gaps::after_unclean_stop(
+            &config.sources,
+            &books,
+            config.limits.readings_in_flight as u64,
+            clock::now(),
+        );
         if let Err(error) = store.handle.gaps(gaps).await {
             tracing::error!(
                 error = chain(&error),

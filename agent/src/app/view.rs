@@ -15,10 +15,10 @@ use crate::error::chain;
 use crate::journal::JournalView;
 use crate::link::LinkStatus;
 use crate::ops::{
-    DeviceCounts, DeviceState, DeviceView, GapView, GapsView, JournalStatusView, LaneView, Limits,
-    Link, Overview, Phase, SourceView, StoreView, View,
+    BrokerDroppedView, DeviceCounts, DeviceState, DeviceView, GapView, GapsView, JournalStatusView,
+    LaneView, Limits, Link, Overview, Phase, SourceView, StoreView, View,
 };
-use crate::store::{Gaps, LetterCounts, Stats, StoreHandle};
+use crate::store::{BrokerDrops, Gaps, LetterCounts, Stats, StoreHandle};
 
 /// How often the store's figures are fetched: they are this old at most.
 const STORE_INTERVAL: Duration = Duration::from_millis(500);
@@ -131,6 +131,7 @@ impl View for AgentView {
                     name: book.source().to_string(),
                     link: link(source),
                     book: book.snapshot(),
+                    broker_dropped: broker_dropped(book.broker_drops()),
                     unmapped: book.unmapped(),
                 })
                 .collect(),
@@ -153,6 +154,14 @@ impl View for AgentView {
             .map(|entry| device(entry))
             .collect()
     }
+}
+
+/// What a broker has dropped as ops shows it.
+pub(crate) fn broker_dropped(
+    (drops, rose_at): (BrokerDrops, Option<Timestamp>),
+) -> Option<BrokerDroppedView> {
+    let total = drops.total;
+    drops.told.map(|_| BrokerDroppedView { total, rose_at })
 }
 
 fn lanes(stats: &Stats) -> Vec<LaneView> {
@@ -204,6 +213,7 @@ pub(crate) fn gaps(gaps: &Gaps) -> GapsView {
             source: gap.source,
             since: gap.since,
             until: gap.until,
+            at_most: gap.at_most,
         }),
     }
 }

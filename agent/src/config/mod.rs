@@ -245,6 +245,8 @@ pub struct Source {
     pub broker_in_flight: u16,
     /// Messages a second that are to be expected.
     pub rate: Option<f64>,
+    /// Topic under which its broker says how many messages it has dropped.
+    pub drops_topic: Option<String>,
     /// Whether its readings go through the journal.
     pub journaled: bool,
     /// What its messages mean.

@@ -10,6 +10,7 @@
 mod assets;
 mod burst;
 mod collect;
+mod drops;
 mod names;
 mod redelivery;
 mod source;

@@ -9,6 +9,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, MissedTickBehavior, sleep_until, timeout};
 
+use super::drops::Drops;
 use super::subscription::subscribe;
 use super::{Ingest, Message, Request, Surroundings};
 use crate::books::Book;
@@ -122,6 +123,7 @@ async fn poll(
         status,
     } = args;
     let store = around.store.clone();
+    let mut drops = Drops::new(&source, &book);
     let mut ingest = Ingest::new(&source, book, around, client.acker());
     let publishing = PublishTasks::start(&source, &client, &status);
     let mut subscribing: Option<JoinHandle<()>> = None;
@@ -145,6 +147,9 @@ async fn poll(
                 let mut next = Some(event);
                 while let Some(event) = next {
                     match event {
+                        Event::Publish(publish) if drops.is_told_by(&publish.topic) => {
+                            drops.tell(&publish.payload, now);
+                        }
                         Event::Publish(publish) => {
                             let message = Message {
                                 topic: &publish.topic,
@@ -170,7 +175,7 @@ async fn poll(
                                 client.clone(),
                                 store.clone(),
                                 source.name.clone(),
-                                ingest.subscriptions(),
+                                filters(&ingest, &source),
                                 status.clone(),
                             );
                             subscribing = Some(tokio::spawn(subscribe));
@@ -210,6 +215,12 @@ async fn poll(
         }
     }
     let _ = actor.cast(SourceMessage::Ended("the connection was closed".into()));
+}
+
+/// What is to be subscribed to: what the rules want, and what the broker says of itself.
+fn filters(ingest: &Ingest, source: &config::Source) -> Vec<(String, u8)> {
+    let drops = source.drops_topic.iter().map(|topic| (topic.clone(), 0));
+    ingest.subscriptions().into_iter().chain(drops).collect()
 }
 
 /// What a source publishes: only what its configuration says.

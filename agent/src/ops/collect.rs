@@ -332,6 +332,11 @@ fn readings(to: &mut Families<'_>, overview: &Overview) -> fmt::Result {
         }),
     )?;
     to.counters(
+        "broker_dropped",
+        "Messages that the source's broker has dropped, for all of its clients; where it is asked.",
+        sources().filter_map(|(label, s)| Some(([label], s.broker_dropped?.total))),
+    )?;
+    to.counters(
         "unmapped_fields",
         "Fields of messages that no rule maps.",
         sources().map(|(label, s)| ([label], s.book.unmapped_fields)),

@@ -1,10 +1,14 @@
 //! Whether all is well (invariant 8): a pure decision about an [`Overview`].
 
+use eyot_pipeline::{Span, Timestamp};
 use serde::Serialize;
 
 use super::equation::Equation;
 use super::format::Bytes;
 use super::view::{Link, Overview, Phase};
+
+/// How long what a broker has dropped is a reason.
+const DROPS_MATTER: Span = Span::from_secs(60);
 
 /// The answer of `/healthz`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +33,7 @@ pub enum Status {
 ///
 /// - the agent is running, neither starting nor stopping;
 /// - every source is connected, and the uplink is, if there is one;
+/// - no source's broker has said within a minute that it has dropped something, where it is asked;
 /// - the journal takes what comes, and the store is not degraded;
 /// - no more is written than allowed, or commits can still be put off;
 /// - no device is quarantined;
@@ -48,6 +53,18 @@ pub fn health(overview: &Overview) -> Health {
             &format!("source {}", source.name),
             &source.link,
         ));
+    }
+    for source in &overview.sources {
+        let Some(dropped) = source.broker_dropped else {
+            continue;
+        };
+        let recently = |rose: Timestamp| overview.now - rose < DROPS_MATTER;
+        if dropped.rose_at.is_some_and(recently) {
+            reasons.push(format!(
+                "the broker of source {} has dropped messages of its clients, {} so far: some of them may be readings",
+                source.name, dropped.total
+            ));
+        }
     }
     if let Some(uplink) = &overview.uplink {
         reasons.extend(disconnected("the uplink", uplink));

@@ -42,8 +42,8 @@ pub use health::{Health, Status, health};
 pub use metrics::{Metrics, Stage};
 pub use process::{Written, written};
 pub use view::{
-    DeviceCounts, DeviceState, DeviceView, GapView, GapsView, JournalStatusView, LaneView, Limits,
-    Link, Overview, Phase, SourceView, StoreView, TimeView, View, WearView,
+    BrokerDroppedView, DeviceCounts, DeviceState, DeviceView, GapView, GapsView, JournalStatusView,
+    LaneView, Limits, Link, Overview, Phase, SourceView, StoreView, TimeView, View, WearView,
 };
 
 /// Answers HTTP on `listener` until `stop` is cancelled; then answers under way are finished, for a

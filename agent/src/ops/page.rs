@@ -254,6 +254,13 @@ fn books(f: &mut Formatter<'_>, overview: &Overview) -> fmt::Result {
         )?;
         equation(f, "messages", &Equation::messages(&source.book))?;
         equation(f, "readings", &Equation::readings(&source.book))?;
+        if let Some(dropped) = source.broker_dropped.filter(|dropped| dropped.total > 0) {
+            let total = Count(dropped.total);
+            writeln!(
+                f,
+                "<p class=\"unmapped\">{total} messages were dropped by the broker, for all of its clients</p>"
+            )?;
+        }
         unmapped_paths(f, &source.unmapped)?;
     }
     f.write_str("<h3>outbox</h3>\n")?;

@@ -113,8 +113,20 @@ pub struct SourceView {
     /// Its books.
     #[serde(flatten, serialize_with = "json::book")]
     pub book: SourceBook,
+    /// What its broker has dropped, if it was asked.
+    pub broker_dropped: Option<BrokerDroppedView>,
     /// Paths of fields that no rule maps, as they were met since the agent started.
     pub unmapped: Vec<Box<str>>,
+}
+
+/// Messages that a broker has dropped, for all of its clients.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct BrokerDroppedView {
+    /// How many since it was first asked.
+    pub total: u64,
+    /// When that last rose since the agent started.
+    #[serde(serialize_with = "json::maybe_time")]
+    pub rose_at: Option<Timestamp>,
 }
 
 /// One lane of the outbox.
@@ -210,6 +222,8 @@ pub struct GapView {
     /// When it ended.
     #[serde(serialize_with = "json::time")]
     pub until: Timestamp,
+    /// How many messages were lost at most; `None` if nothing says.
+    pub at_most: Option<u64>,
 }
 
 /// How many devices are in which state.

@@ -61,8 +61,11 @@ impl Ledger {
     pub(super) fn gather(&mut self) -> bool {
         for (source, mut state) in self.live.take() {
             let known = self.pending.get(&source).or(self.stored.get(&source));
-            let unchanged = known
-                .is_some_and(|known| known.book == state.book && known.position == state.position);
+            let unchanged = known.is_some_and(|known| {
+                known.book == state.book
+                    && known.position == state.position
+                    && known.broker == state.broker
+            });
             if unchanged && state.letters.is_empty() && state.letters_evicted == 0 {
                 continue;
             }
@@ -128,6 +131,10 @@ const IN_FLIGHT: &str = "in_flight";
 const UNMAPPED: &str = "unmapped";
 const JOURNAL: &str = "journal";
 const POSITION: &str = "position";
+const BROKER: &str = "broker";
+/// One more than the broker told last; 0 if it has told nothing.
+const TOLD: &str = "told";
+const DROPPED: &str = "dropped";
 const STORED: &str = "stored";
 const AT: &str = "at";
 
@@ -159,6 +166,13 @@ fn entries(
         (READING, IN_FLIGHT, "", book.readings_in_flight),
         (FIELD, UNMAPPED, "", book.unmapped_fields),
         (JOURNAL, POSITION, "", state.position),
+        (
+            BROKER,
+            TOLD,
+            "",
+            state.broker.told.map_or(0, |n| n.saturating_add(1)),
+        ),
+        (BROKER, DROPPED, "", state.broker.total),
     ]
     .into_iter()
     .chain(messages)
@@ -190,6 +204,8 @@ fn put_back(state: &mut SourceState, entry: &[String; 3], n: u64) -> bool {
         (READING, IN_FLIGHT) => book.readings_in_flight = n,
         (FIELD, UNMAPPED) => book.unmapped_fields = n,
         (JOURNAL, POSITION) => state.position = n,
+        (BROKER, TOLD) => state.broker.told = n.checked_sub(1),
+        (BROKER, DROPPED) => state.broker.total = n,
         (STORED, AT) => state.stored_at = Timestamp(i64::try_from(n).unwrap_or(0)),
         (MESSAGE, _) => {
             let Some(fate) = MessageFate::named(term, reason) else {

@@ -48,6 +48,30 @@ pub struct KnownDevice {
     pub channels: Vec<(String, Option<String>)>,
 }
 
+/// What a broker has said of the messages that it has dropped, for all of its clients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BrokerDrops {
+    /// The last number it gave; it counts from its own start.
+    pub told: Option<u64>,
+    /// How many it has dropped since it was first asked.
+    pub total: u64,
+}
+
+impl BrokerDrops {
+    /// The broker says a number; `true` if it has dropped something since the last one.
+    pub fn tell(&mut self, n: u64) -> bool {
+        let rise = match self.told.replace(n) {
+            // What was before that is none of this agent's.
+            None => 0,
+            Some(before) if n >= before => n - before,
+            // It has started again.
+            Some(_) => n,
+        };
+        self.total += rise;
+        rise > 0
+    }
+}
+
 /// A source's books as the store keeps them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceState {
@@ -60,6 +84,8 @@ pub struct SourceState {
     pub letters: Vec<DeadLetter>,
     /// Dead letters that they count and that came too fast to be kept.
     pub letters_evicted: u64,
+    /// What the broker has dropped.
+    pub broker: BrokerDrops,
     /// When the store wrote them; 0 if that is not known. Of no meaning on the way there.
     pub stored_at: Timestamp,
 }
@@ -73,6 +99,8 @@ pub struct Gap {
     pub since: Timestamp,
     /// When it ended.
     pub until: Timestamp,
+    /// How many messages were lost at most; `None` if nothing says.
+    pub at_most: Option<u64>,
 }
 
 /// All gaps.

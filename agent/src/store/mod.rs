@@ -64,8 +64,8 @@ pub use handle::{StoreHandle, StoreThread};
 pub use identity::Identity;
 pub use loss::DEVICE as LOSS_DEVICE;
 pub use message::{
-    Checkpoint, Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Eviction, Gap, Gaps,
-    KnownDevice, OutRow, Record, SourceState, Stats,
+    BrokerDrops, Checkpoint, Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Eviction,
+    Gap, Gaps, KnownDevice, OutRow, Record, SourceState, Stats,
 };
 pub use offline::{Leave, LetterCounts, Reader, is_in_use, leave};
 pub use pace::Pace;

@@ -129,6 +129,10 @@ pub(super) const MIGRATIONS: &[&str] = &[
         places BLOB NOT NULL
     ) STRICT;
 ",
+    "
+    -- How many messages were lost at most; NULL where nothing says.
+    ALTER TABLE gaps ADD COLUMN at_most INTEGER;
+",
 ];
 
 /// Keys of `meta`.

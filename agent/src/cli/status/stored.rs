@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::gaps_view;
+use crate::app::{broker_dropped_view, gaps_view};
 use crate::books::Ledger;
 use crate::clock::rfc3339;
 use crate::config::Config;
@@ -24,6 +24,7 @@ pub(super) fn read(config: &Config) -> Result<Value, StoreError> {
             "messages": Equation::messages(&counts),
             "readings": Equation::readings(&counts),
             "unmapped_fields": counts.unmapped_fields,
+            "broker_dropped": broker_dropped_view(book.broker_drops()),
         })
     });
     let lanes = store.lanes()?.map(|(lane, book)| {

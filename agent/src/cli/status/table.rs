@@ -20,6 +20,13 @@ impl Display for Table<'_> {
             link(f, &source["link"])?;
             equation(f, "messages", &source["messages"])?;
             equation(f, "readings", &source["readings"])?;
+            if let Some(total) = source["broker_dropped"]["total"].as_u64() {
+                write!(
+                    f,
+                    "\n  dropped by the broker, for all of its clients: {}",
+                    Count(total)
+                )?;
+            }
         }
         write!(f, "\noutbox")?;
         if status["running"] == true {
@@ -261,11 +268,15 @@ fn gaps(f: &mut Formatter<'_>, gaps: &Value) -> fmt::Result {
         f,
         "gaps",
         format_args!(
-            "{}; the last of source {}, {} to {}",
+            "{}; the last of source {}, {} to {}, {}",
             Count(count),
             text(&last["source"]),
             time(&last["since"]),
-            time(&last["until"])
+            time(&last["until"]),
+            match last["at_most"].as_u64() {
+                Some(n) => format!("at most {} messages", Count(n)),
+                None => "nothing says how many messages: the source has no `rate`".to_owned(),
+            }
         ),
     )
 }

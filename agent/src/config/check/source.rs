@@ -57,6 +57,12 @@ impl Check<'_, '_> {
             }
         });
         let publish = publish.collect();
+        if let Some(topic) = &raw.drops_topic {
+            if topic.is_empty() || topic.contains(['+', '#']) {
+                let message = "must be one topic, without wildcards";
+                self.report.value(&at.key("drops_topic"), message);
+            }
+        }
         let broker = self.broker(&broker::Keys::from(&raw), at, || {
             format!("eyot-{agent}-{}", raw.name)
         })?;
@@ -66,6 +72,7 @@ impl Check<'_, '_> {
             receive_maximum: raw.receive_maximum,
             broker_in_flight: raw.broker_in_flight,
             rate: raw.rate,
+            drops_topic: raw.drops_topic,
             journaled: raw.journal,
             mapping: mapping?,
             rebirth: raw.rebirth,

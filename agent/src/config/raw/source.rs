@@ -39,6 +39,9 @@ pub(in crate::config) struct Source {
     /// Messages a second that are to be expected, for `eyot check`.
     #[schemars(range(min = 0.0))]
     pub rate: Option<f64>,
+    /// Topic under which the broker says how many messages it has dropped, for all of its clients together: mosquitto's is
+    /// `$SYS/broker/publish/messages/dropped`. Default: nobody asks.
+    pub drops_topic: Option<String>,
     /// Whether readings go through the journal. Without it they are dropped, counted, when the agent is too slow, and
     /// lost when it ends without warning.
     #[serde(default = "default::on")]

@@ -90,6 +90,7 @@ fn what_is_written_is_set_against_its_budget_or_the_mediums_life() {
             source: "a<b".into(),
             since: fake::NOW,
             until: fake::NOW,
+            at_most: None,
         }),
     };
     check(

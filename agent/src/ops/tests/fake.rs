@@ -8,8 +8,8 @@ use eyot_pipeline::ledger::{Lane, LaneBook, MessageFate, ReadingFate, SourceBook
 use eyot_pipeline::{Span, Timestamp};
 
 use crate::ops::{
-    DeviceCounts, DeviceState, DeviceView, GapsView, JournalStatusView, LaneView, Limits, Link,
-    Overview, Phase, SourceView, StoreView, TimeView, View, WearView,
+    BrokerDroppedView, DeviceCounts, DeviceState, DeviceView, GapsView, JournalStatusView,
+    LaneView, Limits, Link, Overview, Phase, SourceView, StoreView, TimeView, View, WearView,
 };
 
 /// 2026-11-02T08:00:00Z.
@@ -52,6 +52,10 @@ pub(in crate::ops) fn overview() -> Overview {
             name: "plant".into(),
             link: link("mqtt://127.0.0.1:1883"),
             book: book(),
+            broker_dropped: Some(BrokerDroppedView {
+                total: 12,
+                rose_at: Some(NOW - Span::from_secs(61)),
+            }),
             unmapped: vec!["fw".into(), "diag.<heap>".into()],
         }],
         uplink: Some(link("mqtts://shore.example:8883")),

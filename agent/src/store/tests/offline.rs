@@ -83,6 +83,7 @@ async fn gaps_are_counted_and_one_that_goes_on_is_one() {
         source: "plant".into(),
         since: Timestamp(since),
         until: Timestamp(until),
+        at_most: (until > 25).then_some(until.unsigned_abs()),
     };
     store.handle.gaps(vec![gap(10, 20)]).await.unwrap();
     store.handle.gaps(vec![gap(10, 30)]).await.unwrap();
