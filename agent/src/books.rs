@@ -222,12 +222,22 @@ impl Ledger {
         let Some(book) = self.book(source) else {
             return 0;
         };
-        book.enter(|live| {
-            live.receive_readings(in_journal.saturating_sub(live.readings_in_flight));
-            let lost = live.readings_in_flight - in_journal;
-            live.settle_readings(ReadingFate::DroppedCorrupt, lost);
-            lost
-        })
+        let mut inner = book.lock();
+        let in_flight = inner.live.readings_in_flight;
+        inner
+            .live
+            .receive_readings(in_journal.saturating_sub(in_flight));
+        let lost = inner.live.readings_in_flight - in_journal;
+        inner
+            .live
+            .settle_readings(ReadingFate::DroppedCorrupt, lost);
+        // Stored, since the next start would find the same readings missing.
+        let stored = &mut inner.state.book;
+        stored.settle_readings(
+            ReadingFate::DroppedCorrupt,
+            lost.min(stored.readings_in_flight),
+        );
+        lost
     }
 }
 

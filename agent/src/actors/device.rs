@@ -250,6 +250,7 @@ impl DeviceActorState {
         let mut commit = self.with_checkpoint(Commit {
             device: self.row,
             position,
+            told_until: eyot_pipeline::Timestamp(0),
             records: Vec::new(),
             checkpoint: None,
             on_commit: None,
@@ -272,6 +273,7 @@ impl DeviceActorState {
         Some(self.with_checkpoint(Commit {
             device: self.row,
             position: self.progress.position,
+            told_until: eyot_pipeline::Timestamp(0),
             records: Vec::new(),
             checkpoint: None,
             on_commit: None,
@@ -309,6 +311,14 @@ impl DeviceActorState {
             }
         }
         self.progress.oldest = self.oldest();
+        let ends = self
+            .effects
+            .iter()
+            .filter_map(|numbered| match &numbered.effect {
+                Effect::Window(window) => Some(window.end),
+                _ => None,
+            });
+        let told_until = ends.max().unwrap_or_default();
         // Most devices close their windows at the same moment and then rest: no room is kept for it.
         let records = std::mem::take(&mut self.effects)
             .iter()
@@ -321,6 +331,7 @@ impl DeviceActorState {
         let commit = Commit {
             device: self.row,
             position: self.progress.position,
+            told_until,
             records,
             checkpoint: None,
             on_commit: None,

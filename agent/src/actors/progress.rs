@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eyot_pipeline::device::Tally;
-use eyot_pipeline::{Device, Timestamp};
+use eyot_pipeline::{Device, Span, Timestamp};
 
 use super::entry::DeviceEntry;
 use crate::store::{Checkpoint, DeviceRow, Tallies};
@@ -22,6 +22,7 @@ const FIRST_BYTES: u64 = 4_096;
 
 /// Where a device stands.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 pub(super) struct Progress {
     /// Position of the last input taken in; 0 before the first.
     pub(super) position: u64,
@@ -33,8 +34,16 @@ pub(super) struct Progress {
     committed: u64,
     /// Number of the last effect among them.
     last_effect: u64,
+    /// End of the newest window that they tell of.
+    told_until: Timestamp,
     /// Whether the input at hand is one of those.
     repeating: bool,
+    /// Whether none has come yet that is not.
+    behind: bool,
+    /// Whether what the journal brings is not what the device is any more: a checkpoint has to go with the next effects.
+    mended: bool,
+    /// The device's name.
+    device: Arc<str>,
     /// Position of an input that is passed over; 0 for none.
     poison: u64,
     /// Readings since the last checkpoint.
@@ -55,7 +64,11 @@ impl Progress {
             oldest: None,
             committed: row.last_position,
             last_effect: row.last_effect,
+            told_until: row.told_until,
             repeating: false,
+            behind: true,
+            mended: false,
+            device: Arc::clone(&entry.name),
             poison: 0,
             readings: 0,
             dirty: false,
@@ -84,7 +97,7 @@ impl Progress {
                 let mut device = restored.device;
                 if row.last_position == 0 && device.next_effect() <= row.last_effect {
                     // No journal has what came since: its windows would be told twice.
-                    device.forget_windows();
+                    device.forget_windows(told_until(row.told_until, &device));
                 }
                 if row.last_position <= checkpoint.position {
                     device.skip_effects_to(row.last_effect + 1);
@@ -113,7 +126,11 @@ impl Progress {
             oldest: None,
             committed: row.last_position,
             last_effect: row.last_effect,
+            told_until: row.told_until,
             repeating: false,
+            behind: true,
+            mended: false,
+            device: Arc::clone(&entry.name),
             poison,
             readings: 0,
             dirty: false,
@@ -139,9 +156,22 @@ impl Progress {
             self.position = position;
         }
         self.repeating = position > 0 && position <= self.committed;
-        if !self.repeating {
-            // A no-op, unless inputs that no journal had, or that were lost, had effects too.
-            device.skip_effects_to(self.last_effect + 1);
+        if !self.repeating && std::mem::take(&mut self.behind) {
+            let next = self.last_effect + 1;
+            if device.next_effect() != next {
+                // Inputs that no journal had, or that were lost with a damaged part of it, had effects, too: what is
+                // in the windows may have been told.
+                tracing::warn!(
+                    device = %self.device,
+                    next,
+                    after_replay = device.next_effect(),
+                    "the journal lacks inputs that had effects: windows that they may have closed are not told again"
+                );
+                device.forget_windows(told_until(self.told_until, device));
+                device.number_effects_from(next);
+                // Whoever goes through that again must not find out anew.
+                self.mended = true;
+            }
         }
         self.dirty = true;
         true
@@ -165,7 +195,7 @@ impl Progress {
     pub(super) fn wants_checkpoint(&self, pace: f64) -> bool {
         let tail =
             (self.checkpoint_bytes * TAIL_FACTOR / READING_BYTES) as f64 * pace.min(MAX_PACE);
-        self.readings > (tail as u64).min(MAX_READINGS)
+        self.mended || self.readings > (tail as u64).min(MAX_READINGS)
     }
 
     /// Whether anything has come since the last checkpoint.
@@ -179,6 +209,7 @@ impl Progress {
         device.checkpoint(&mut body);
         self.readings = 0;
         self.dirty = false;
+        self.mended = false;
         self.checkpoint_bytes = body.len() as u64;
         let unlisted = device.unlisted();
         Checkpoint {
@@ -190,5 +221,14 @@ impl Progress {
                 .collect(),
             body,
         }
+    }
+}
+
+/// End of the newest window that was told; where a database of an earlier version does not know, all that it holds.
+fn told_until(known: Timestamp, device: &Device) -> Timestamp {
+    if known > Timestamp::default() {
+        known
+    } else {
+        device.newest().map_or(known, |newest| newest + Span(1))
     }
 }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,6 +11,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::Builder;
 use crate::config::Config;
 use crate::error::chain;
+use crate::store::has_room_to_start;
+
+/// How often it is looked whether the disk has room.
+const ROOM_LOOK: Duration = Duration::from_secs(1);
 
 /// Runs the agent as configured in the file at `path`. Faults of the configuration are printed, all
 /// of them, before any data is touched.
@@ -43,9 +48,30 @@ pub fn run(path: &Path) -> ExitCode {
     }
 }
 
+/// Waits until there is room for a start: a disk that is full to the last byte is no reason to give up, since it may
+/// not stay so.
+async fn room(data_dir: &Path) {
+    if has_room_to_start(data_dir) {
+        return;
+    }
+    tracing::error!(
+        data_dir = %data_dir.display(),
+        "the disk is full: the agent starts once there is some room; it needs 1 MiB"
+    );
+    while !has_room_to_start(data_dir) {
+        tokio::time::sleep(ROOM_LOOK).await;
+    }
+    tracing::info!("the disk has room again");
+}
+
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        () = room(&config.agent.data_dir) => {}
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    }
     let agent = Builder::new(config).start().await?;
     tokio::select! {
         _ = terminate.recv() => {}

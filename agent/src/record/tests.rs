@@ -361,6 +361,7 @@ async fn losses_are_as_published() {
     };
     let commit = store::Commit {
         position: 0,
+        told_until: eyot_pipeline::Timestamp(0),
         checkpoint: None,
         device: device.id,
         records: vec![record(1), record(2)],

@@ -125,6 +125,7 @@ impl StoreHandle {
         self.commit(Commit {
             device: row.id,
             position: 0,
+            told_until: eyot_pipeline::Timestamp(0),
             records: Vec::new(),
             checkpoint: Some(Box::new(checkpoint)),
             on_commit,

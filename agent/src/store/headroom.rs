@@ -116,9 +116,7 @@ impl Headroom {
             return false;
         }
         // Cheaper than to try, which writes all of it.
-        let spare = rustix::fs::statvfs(self.path.parent().unwrap_or(&self.path))
-            .map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-        if spare < 2 * self.bytes {
+        if spare(self.path.parent().unwrap_or(&self.path)) < 2 * self.bytes {
             self.retry = Some(Instant::now() + LOOK);
             return false;
         }
@@ -170,6 +168,18 @@ impl Headroom {
 /// Gives the room in `dir` away before the database is open, for a start on a full disk.
 pub(super) fn give_at_start(dir: &Path) -> bool {
     fs::remove_file(dir.join(FILE)).is_ok()
+}
+
+/// Whether a start finds the room that it needs in `dir`. The reserved room is given away for it.
+pub fn has_room_to_start(dir: &Path) -> bool {
+    // A log with its index, and a segment of the journal.
+    const NEEDED: u64 = 1 << 20;
+    spare(dir) >= NEEDED || give_at_start(dir) && spare(dir) >= NEEDED
+}
+
+/// Bytes to be had in `dir`.
+fn spare(dir: &Path) -> u64 {
+    rustix::fs::statvfs(dir).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Whether it failed because the disk is full.

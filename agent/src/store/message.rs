@@ -18,6 +18,8 @@ pub struct DeviceRow {
     pub last_effect: u64,
     /// Journal position of the last input with committed effects; 0 before the first.
     pub last_position: u64,
+    /// End of the newest window that a record tells of, by event time; 0 where it is not known.
+    pub told_until: Timestamp,
     /// Where to start from; `None`: from nothing.
     pub checkpoint: Option<Checkpoint>,
 }
@@ -140,6 +142,8 @@ pub struct Commit {
     pub device: i64,
     /// Journal position of the last input behind it; 0 without a journal.
     pub position: u64,
+    /// End of the newest window that the records tell of.
+    pub told_until: Timestamp,
     /// In order of their numbers. Those committed before are skipped, so that a replay commits once.
     /// May be empty: then the guard alone waits its turn.
     pub records: Vec<Record>,

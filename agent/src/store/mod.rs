@@ -61,6 +61,7 @@ pub use downsample::Merge;
 pub use error::StoreError;
 pub use fold::Fold;
 pub use handle::{StoreHandle, StoreThread};
+pub use headroom::has_room_to_start;
 pub use identity::Identity;
 pub use loss::DEVICE as LOSS_DEVICE;
 pub use message::{

@@ -204,9 +204,10 @@ impl Outbox {
         }
         if added > 0 {
             db.prepare_cached(
-                "UPDATE devices SET last_effect = ?2, last_position = MAX(last_position, ?3) WHERE id = ?1",
+                "UPDATE devices SET last_effect = ?2, last_position = MAX(last_position, ?3),
+                 told_until = MAX(told_until, ?4) WHERE id = ?1",
             )?
-            .execute((commit.device, last, commit.position))?;
+            .execute((commit.device, last, commit.position, commit.told_until.0))?;
         }
         if let Some(checkpoint) = &commit.checkpoint {
             checkpoints::save(db, commit.device, checkpoint)?;
@@ -341,13 +342,14 @@ pub(super) fn open_device(db: &Connection, name: &str, class: &str) -> rusqlite:
     db.prepare_cached(
         "INSERT INTO devices (name, class, last_effect) VALUES (?1, ?2, 0)
          ON CONFLICT (name) DO UPDATE SET class = excluded.class
-         RETURNING id, last_effect, last_position",
+         RETURNING id, last_effect, last_position, told_until",
     )?
     .query_row((name, class), |row| {
         Ok(DeviceRow {
             id: row.get(0)?,
             last_effect: row.get(1)?,
             last_position: row.get(2)?,
+            told_until: Timestamp(row.get(3)?),
             checkpoint: checkpoints::load(db, name, row.get(0)?)?,
         })
     })

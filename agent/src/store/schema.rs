@@ -132,6 +132,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     "
     -- How many messages were lost at most; NULL where nothing says.
     ALTER TABLE gaps ADD COLUMN at_most INTEGER;
+    -- End of the newest window that a record tells of; 0 where it is not known.
+    ALTER TABLE devices ADD COLUMN told_until INTEGER NOT NULL DEFAULT 0;
 ",
 ];
 

@@ -319,6 +319,19 @@ impl Channel {
             .then(|| self.last_taken + idle_timeout)
     }
 
+    /// Closes windows that end by `until` without a word. Windows that overlap later lose what they have of them.
+    pub(crate) fn forget_until(&mut self, until: Timestamp, class: &ClassConfig) {
+        self.closed_until = self.closed_until.max(until);
+        let kept = self.closed_until;
+        let gone = self.samples.partition_point(|sample| sample.time < kept);
+        self.samples.drain(..gone);
+        self.open_from = 0;
+        self.forgotten = self.forgotten.max(kept);
+        self.panes.clear();
+        self.dirty.clear();
+        self.refresh(class);
+    }
+
     /// Readings held in open windows.
     pub fn held(&self) -> usize {
         self.samples.len() - self.open_from

@@ -268,12 +268,18 @@ impl Device {
         self.next_effect = self.next_effect.max(next);
     }
 
-    /// Forgets the readings in its windows, and keeps what was learnt: for a device whose state is older than its last
+    /// Numbers effects from `next` on, wherever the device is: for one that has gone through other inputs again than
+    /// those that its effects are of.
+    pub fn number_effects_from(&mut self, next: u64) {
+        self.next_effect = next;
+    }
+
+    /// Forgets windows that end by `told_until`, and keeps what was learnt: for a device whose state is older than its last
     /// effects, when nothing brings again what came in between. What those windows had to say is said.
-    pub fn forget_windows(&mut self) {
-        let unlisted = self.unlisted.iter().map(Arc::as_ref);
-        let configs = self.class.channels.iter().chain(unlisted);
-        self.channels = configs.map(Channel::new).collect();
+    pub fn forget_windows(&mut self, told_until: Timestamp) {
+        for channel in &mut self.channels {
+            channel.forget_until(told_until, &self.class);
+        }
         self.frames = Frames::default();
         self.dirty_since = None;
         self.ahead = Timestamp::MIN;

@@ -71,6 +71,7 @@ impl Backlog {
             let commit = Commit {
                 device: *key,
                 position: 0,
+                told_until: eyot_pipeline::Timestamp(0),
                 records: vec![summary(&self.id, name, device, n + 1)],
                 checkpoint: None,
                 on_commit: None,

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,7 +26,7 @@ const SCRIBBLE: usize = 1024;
 pub(super) struct AgentLane {
     pub(super) agent: Agent,
     pub(super) disk: Option<Disk>,
-    /// Each time the database was scribbled upon: what had left by then, and when it was, both in milliseconds since
+    /// Each time the database or the journal was scribbled upon: what had left by then, and when it was, both in milliseconds since
     /// the epoch.
     pub(super) corruptions: Vec<(i64, i64)>,
 }
@@ -138,6 +138,16 @@ impl Inject for AgentLane {
                 scribble(&self.agent.data.join("eyot.db"), &mut dice)?;
                 block_in_place(|| self.agent.start())
             }
+            Kind::CorruptJournal => {
+                let left = watch.frontier().unwrap_or(0);
+                self.agent.kill();
+                let now = clock::now().0 / 1_000_000;
+                self.corruptions.push((left, now));
+                if let Some(segment) = any_segment(&self.agent.data.join("journal"), &mut dice)? {
+                    scribble(&segment, &mut dice)?;
+                }
+                block_in_place(|| self.agent.start())
+            }
             other => anyhow::bail!("{} is not the agent's", other.name()),
         }
     }
@@ -145,6 +155,21 @@ impl Inject for AgentLane {
     fn check(&mut self) -> anyhow::Result<()> {
         self.agent.check()
     }
+}
+
+/// A segment of the journal that is worth damaging.
+fn any_segment(folder: &Path, dice: &mut Dice) -> anyhow::Result<Option<PathBuf>> {
+    let mut segments = Vec::new();
+    for file in std::fs::read_dir(folder)? {
+        let path = file?.path();
+        let large = path.metadata()?.len() > SCRIBBLE as u64;
+        if large && path.extension().is_some_and(|extension| extension == "seg") {
+            segments.push(path);
+        }
+    }
+    segments.sort();
+    let n = segments.len() as u64;
+    Ok((n > 0).then(|| segments.swap_remove(dice.below(n) as usize)))
 }
 
 /// Random bytes at random places of a file; it stays as long as it is.

@@ -12,7 +12,8 @@ pub(super) struct Evidence<'a> {
     pub(super) truth: &'a Truth,
     pub(super) collected: &'a Collected,
     pub(super) books: &'a Books,
-    /// What had left the agent when its database was scribbled upon, and when that was; in milliseconds since the epoch.
+    /// What had left the agent when its database or journal was scribbled upon, and when that was; in milliseconds since
+    /// the epoch.
     pub(super) corruptions: &'a [(i64, i64)],
     /// Whether a message may have come more than once by itself.
     pub(super) repeats: bool,

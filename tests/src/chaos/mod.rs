@@ -56,7 +56,7 @@ pub struct ChaosArgs {
     /// Durability of the agent's journal: memory fails, as it should [default: process or power, by the seed]
     #[arg(long, value_parser = ["memory", "process", "power"])]
     pub durability: Option<String>,
-    /// Faults of these kinds only [default: all, but a damaged database only with every fourth seed]
+    /// Faults of these kinds only [default: all, but a damaged database only with every fourth seed, a damaged journal with every eighth]
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub only: Vec<Kind>,
     /// Print the schedule and end
@@ -135,12 +135,16 @@ fn disk(folder: &Path, outcome: &mut Outcome) -> Option<Disk> {
 }
 
 fn kinds(args: &ChaosArgs, disk: bool) -> Vec<Kind> {
-    // A run with a damaged database can be judged less strictly, so most runs go without.
-    let damaged = args.seed.is_multiple_of(4);
+    // A run with a damaged database or journal can be judged less strictly, so most runs go without.
+    let damaged = |kind: &Kind| match kind {
+        Kind::CorruptDatabase => args.seed.is_multiple_of(4),
+        Kind::CorruptJournal => args.seed % 8 == 6,
+        _ => true,
+    };
     let all = Kind::value_variants().iter().copied();
     all.filter(|kind| disk || !matches!(kind, Kind::DiskFull | Kind::DiskFullKill))
         .filter(|kind| match &args.only[..] {
-            [] => damaged || *kind != Kind::CorruptDatabase,
+            [] => damaged(kind),
             only => only.contains(kind),
         })
         .collect()

@@ -26,6 +26,8 @@ pub enum Kind {
     DiskFullKill,
     /// Random bytes over the database while the agent is stopped.
     CorruptDatabase,
+    /// `kill -9`, and random bytes over the journal before it is started again.
+    CorruptJournal,
     /// The plant's broker is stopped, and started again later.
     IngestRestart,
     /// The plant's broker stands still for a while.
@@ -130,7 +132,7 @@ impl Kind {
             Self::ClockBehind => Budget::Itself("late"),
             Self::Duplicates => Budget::Itself("duplicate"),
             // The outbox and the checkpoints are in the database; the journal has the rest.
-            Self::CorruptDatabase => Budget::Undelivered,
+            Self::CorruptDatabase | Self::CorruptJournal => Budget::Undelivered,
             _ => Budget::Nothing,
         }
     }
@@ -145,7 +147,8 @@ impl Kind {
             | Self::AgentPause
             | Self::DiskFull
             | Self::DiskFullKill
-            | Self::CorruptDatabase => Lane::Agent,
+            | Self::CorruptDatabase
+            | Self::CorruptJournal => Lane::Agent,
             Self::IngestRestart
             | Self::IngestPause
             | Self::IngestCut
@@ -170,6 +173,7 @@ impl Kind {
             Self::AgentKill
             | Self::AgentKillTwice
             | Self::CorruptDatabase
+            | Self::CorruptJournal
             | Self::CollectorKill
             | Self::Malformed
             | Self::ClockAhead

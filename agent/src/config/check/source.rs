@@ -57,11 +57,10 @@ impl Check<'_, '_> {
             }
         });
         let publish = publish.collect();
-        if let Some(topic) = &raw.drops_topic {
-            if topic.is_empty() || topic.contains(['+', '#']) {
-                let message = "must be one topic, without wildcards";
-                self.report.value(&at.key("drops_topic"), message);
-            }
+        let is_topic = |topic: &String| !topic.is_empty() && !topic.contains(['+', '#']);
+        if !raw.drops_topic.as_ref().is_none_or(is_topic) {
+            let message = "must be one topic, without wildcards";
+            self.report.value(&at.key("drops_topic"), message);
         }
         let broker = self.broker(&broker::Keys::from(&raw), at, || {
             format!("eyot-{agent}-{}", raw.name)

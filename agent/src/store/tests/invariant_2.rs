@@ -225,6 +225,7 @@ impl World {
     async fn commit(&self, device: usize, records: Vec<Record>) {
         let commit = Commit {
             position: 0,
+            told_until: eyot_pipeline::Timestamp(0),
             checkpoint: None,
             device: self.devices[device],
             records,

@@ -128,6 +128,7 @@ fn summaries(device: i64, numbers: impl IntoIterator<Item = u64>) -> Commit {
     Commit {
         device,
         position: 0,
+        told_until: eyot_pipeline::Timestamp(0),
         checkpoint: None,
         records: numbers
             .into_iter()

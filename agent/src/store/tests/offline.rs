@@ -112,6 +112,7 @@ async fn commits_that_are_put_off_wait_and_alerts_take_them_along() {
     let commit = |number, lane, kind| Commit {
         device: device.id,
         position: 0,
+        told_until: eyot_pipeline::Timestamp(0),
         records: vec![Record {
             lane,
             number,

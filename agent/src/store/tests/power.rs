@@ -272,6 +272,7 @@ fn commit(row: i64, asked: &Asked, device: &Device) -> Commit {
     Commit {
         device: row,
         position: asked.position,
+        told_until: eyot_pipeline::Timestamp(0),
         records: asked.numbers.clone().map(record).collect(),
         checkpoint: asked.checkpoint.then(|| {
             Box::new(Checkpoint {

@@ -11,6 +11,7 @@ fn mixed(device: i64, lanes: &str) -> Commit {
     });
     Commit {
         position: 0,
+        told_until: eyot_pipeline::Timestamp(0),
         checkpoint: None,
         device,
         records: records.collect(),

@@ -63,6 +63,7 @@ async fn filled(dir: &Path) -> Identity {
             let commit = Commit {
                 device: id,
                 position: number,
+                told_until: eyot_pipeline::Timestamp(0),
                 records: vec![record],
                 checkpoint: (number == EFFECTS).then(|| Box::new(checkpoint)),
                 on_commit: None,

@@ -392,7 +392,11 @@ fn windows_are_forgotten_and_what_was_learnt_is_kept() {
     assert!(device.held() > 0 && !effects.is_empty());
     let learnt = format!("{:?}", device.detectors);
     let next = device.next_effect();
-    device.forget_windows();
+    let held = device.held();
+    device.forget_windows(Timestamp::from_secs(1_700_000_000));
+    assert_eq!(device.held(), held, "none of its windows ends by then");
+    let newest = device.newest().unwrap();
+    device.forget_windows(newest + Span(1));
     assert_eq!((device.held(), device.next_effect()), (0, next));
     assert_eq!(format!("{:?}", device.detectors), learnt);
     let restored = restore(&quick_class(), None, &checkpoint(&device));
