@@ -11,6 +11,7 @@ mod outage;
 mod rates;
 mod size;
 mod week;
+mod windows;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use tokio::time::sleep;
 
 use crate::collector::local_broker;
 pub use drain::bare as drain;
+pub use windows::run_case as windows;
 
 /// How the benchmark is run.
 #[derive(Debug, Clone, clap::Args)]
@@ -53,6 +55,8 @@ pub enum Part {
     Cpu,
     /// Mapping messages
     Decoding,
+    /// Windows and features alone
+    Windows,
     /// The journal: rates, bytes, restarts
     Durability,
     /// The highest rate at which nothing is dropped
@@ -70,6 +74,7 @@ struct Figures {
     #[serde(flatten)]
     cpu: Option<cpu::Cost>,
     decoding: Option<decode::Decoding>,
+    windows: Option<windows::Windows>,
     durable: Option<durable::Durable>,
     rates: Option<Vec<rates::Rates>>,
     outage: Option<outage::Outage>,
@@ -90,6 +95,7 @@ pub async fn run(args: &BenchArgs) -> anyhow::Result<bool> {
         machine: machine(),
         cpu: None,
         decoding: None,
+        windows: None,
         durable: None,
         rates: None,
         outage: None,
@@ -102,6 +108,9 @@ pub async fn run(args: &BenchArgs) -> anyhow::Result<bool> {
             let verdict = held(figure <= limit);
             println!("{what:<44}{figure:.2}   (at most {limit}: {verdict})");
         }
+    }
+    if wanted(Part::Windows) {
+        figures.windows.insert(windows::measure()?).print();
     }
     if wanted(Part::Cpu) {
         figures.cpu.insert(cpu::measure(args).await?).print();

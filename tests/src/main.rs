@@ -41,6 +41,13 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         qos: u8,
     },
+    /// Put readings through the state machine of a device: what instructions are counted of
+    Windows {
+        /// Which of the cases
+        case: usize,
+        /// How many readings
+        readings: usize,
+    },
     /// Take over a queue of QoS 1 and say how fast: what the benchmark measures against
     Drain {
         /// Port of the broker on loopback
@@ -106,6 +113,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => runtime(bench::run(&args)),
         Command::Skab(args) => runtime(skab::run(&args)),
         Command::Bare { port, qos } => runtime(bench::bare(port, qos)),
+        Command::Windows { case, readings } => bench::windows(case, readings),
         Command::Drain { port, messages } => runtime(bench::drain(port, messages)),
         Command::Agent { config, slow_sync } => runtime(slow_agent(config, slow_sync)),
         Command::Evaluate {

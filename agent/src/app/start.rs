@@ -184,7 +184,7 @@ impl Builder {
         };
         let uplink_status = config.uplink.as_ref().map(|_| LinkStatus::default());
         let view = Arc::new(AgentView::new(
-            &config,
+            (&config, Arc::clone(&metrics)),
             fleet,
             ledger.clone(),
             children.sources.iter().map(|s| s.status.clone()).collect(),

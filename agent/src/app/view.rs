@@ -10,13 +10,14 @@ use super::wear::Wear;
 use crate::actors::{self, DeviceEntry, Fleet, Liveness};
 use crate::books::Ledger;
 use crate::clock;
-use crate::config::{Broker, Config};
+use crate::config::{Broker, Config, Freshness};
 use crate::error::chain;
 use crate::journal::JournalView;
 use crate::link::LinkStatus;
 use crate::ops::{
-    BrokerDroppedView, DeviceCounts, DeviceState, DeviceView, GapView, GapsView, JournalStatusView,
-    LaneView, Limits, Link, Overview, Phase, SourceView, StoreView, View,
+    BrokerDroppedView, DeviceCounts, DeviceState, DeviceView, FreshnessView, GapView, GapsView,
+    JournalStatusView, LaneView, Limits, Link, Metrics, Overview, Phase, SourceView, Stage,
+    StoreView, View,
 };
 use crate::store::{BrokerDrops, Gaps, LetterCounts, Stats, StoreHandle};
 
@@ -28,6 +29,8 @@ pub(super) struct AgentView {
     agent: String,
     started_at: Timestamp,
     limits: Limits,
+    freshness: Freshness,
+    metrics: Arc<Metrics>,
     fleet: Arc<Fleet>,
     ledger: Ledger,
     sources: Vec<(String, LinkStatus)>,
@@ -46,7 +49,7 @@ pub(super) struct Disk {
 
 impl AgentView {
     pub(super) fn new(
-        config: &Config,
+        (config, metrics): (&Config, Arc<Metrics>),
         fleet: Arc<Fleet>,
         ledger: Ledger,
         sources: Vec<LinkStatus>,
@@ -65,6 +68,8 @@ impl AgentView {
                 records: config.outbox.quotas.records,
                 dead_letters: config.limits.dead_letters as u64,
             },
+            freshness: config.freshness,
+            metrics,
             fleet,
             ledger,
             sources: brokers.zip(sources).collect(),
@@ -74,6 +79,24 @@ impl AgentView {
             phase: Mutex::new(Phase::Starting),
             store: Mutex::default(),
         }
+    }
+
+    fn freshness(&self) -> Vec<FreshnessView> {
+        let Freshness {
+            admit,
+            score,
+            commit,
+            delivery,
+        } = self.freshness;
+        let limits = Stage::ALL.into_iter().zip([admit, score, commit, delivery]);
+        let limited = limits.filter(|(_, limit)| limit.is_some());
+        limited
+            .map(|(stage, limit)| FreshnessView {
+                stage,
+                recent_max: self.metrics.freshness_recent(stage),
+                limit,
+            })
+            .collect()
     }
 
     pub(super) fn set_phase(&self, phase: Phase) {
@@ -141,6 +164,7 @@ impl View for AgentView {
             store: store(stats, degraded),
             wear: self.disk.wear.view(),
             gaps: stats.map_or_else(GapsView::default, |stats| gaps(&stats.gaps)),
+            freshness: self.freshness(),
             devices: counts(&self.fleet.devices()),
             limits: self.limits,
             faults: self.faults.clone(),

@@ -54,6 +54,8 @@ pub struct Config {
     pub store: Store,
     /// `[outbox]`
     pub outbox: Outbox,
+    /// How old data may be.
+    pub freshness: Freshness,
     /// `[[source]]`
     pub sources: Vec<Source>,
     /// `[[asset]]`
@@ -230,6 +232,19 @@ pub struct Outbox {
     pub quotas: Quotas,
     /// Summaries that have waited for longer than this are folded.
     pub fold_after: Span,
+}
+
+/// How old data may be at each stage of its way; `None`: as old as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Freshness {
+    /// The newest reading of a batch, once it is admitted.
+    pub admit: Option<Span>,
+    /// The oldest reading of a window, once that has a score.
+    pub score: Option<Span>,
+    /// The same, once the window's record is committed.
+    pub commit: Option<Span>,
+    /// The same, once the upstream has acknowledged the record.
+    pub delivery: Option<Span>,
 }
 
 /// A subscription to a broker.

@@ -4,7 +4,7 @@ use eyot_pipeline::{Span, Timestamp};
 use serde::Serialize;
 
 use super::equation::Equation;
-use super::format::Bytes;
+use super::format::{Age, Bytes};
 use super::view::{Link, Overview, Phase};
 
 /// How long what a broker has dropped is a reason.
@@ -36,6 +36,7 @@ pub enum Status {
 /// - no source's broker has said within a minute that it has dropped something, where it is asked;
 /// - the journal takes what comes, and the store is not degraded;
 /// - no more is written than allowed, or commits can still be put off;
+/// - data was within the last minute as fresh as `[freshness]` wants it;
 /// - no device is quarantined;
 /// - the books of every source and lane balance;
 /// - the agent has reported no other fault.
@@ -92,6 +93,18 @@ pub fn health(overview: &Overview) -> Health {
             Bytes(wear.budget_per_day.unwrap_or(0))
         ));
     }
+    for fresh in &overview.freshness {
+        let (Some(age), Some(limit)) = (fresh.recent_max, fresh.limit) else {
+            continue;
+        };
+        if age > limit {
+            let stage = fresh.stage.name();
+            reasons.push(format!(
+                "data is too old: up to {} at {stage} within the last minute, and [freshness] {stage} allows {limit}",
+                Age(age)
+            ));
+        }
+    }
     match overview.devices.quarantined {
         0 => {}
         1 => reasons.push("1 device is quarantined".to_owned()),
@@ -146,6 +159,25 @@ fn unbalanced(what: &str, equation: &Equation) -> Option<String> {
 mod tests {
     use super::*;
     use crate::ops::tests::fake;
+
+    #[test]
+    fn data_that_is_too_old_is_a_reason_and_what_nobody_limits_is_none() {
+        let of = |recent: Option<i64>, limit: Option<i64>| {
+            reasons(|overview| {
+                overview.freshness[0].recent_max = recent.map(Span::from_secs);
+                overview.freshness[0].limit = limit.map(Span::from_secs);
+            })
+        };
+        for fine in [(Some(15), Some(15)), (None, Some(15)), (Some(99), None)] {
+            assert_eq!(of(fine.0, fine.1), [""; 0]);
+        }
+        assert_eq!(
+            of(Some(51), Some(15)),
+            [
+                "data is too old: up to 51 s at score within the last minute, and [freshness] score allows 15s"
+            ]
+        );
+    }
 
     /// What is wrong with an agent that was well before `change`.
     fn reasons(change: impl FnOnce(&mut Overview)) -> Vec<String> {

@@ -3,9 +3,11 @@
 //! Everything else is read from the ledger when Prometheus asks; see `collect`.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use eyot_pipeline::Span;
+use serde::Serialize;
 
 const US: u64 = 1_000;
 const MS: u64 = 1_000 * US;
@@ -56,7 +58,8 @@ const LATENCY: &[u64] = &[
 ];
 
 /// Where on its way a reading's freshness is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Decoded and admitted, measured once for a batch.
     Admit,
@@ -83,10 +86,12 @@ impl Stage {
     }
 }
 
-/// The pushed metrics. Share it in an `Arc`; recording takes a few atomic operations and no lock.
+/// The pushed metrics. Share it in an `Arc`; recording takes a few atomic operations and a lock that nobody holds for
+/// long.
 #[derive(Debug)]
 pub struct Metrics {
     freshness: [Histogram; Stage::ALL.len()],
+    recent: [Recent; Stage::ALL.len()],
     verdict_latency: Histogram,
 }
 
@@ -94,6 +99,7 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             freshness: Stage::ALL.map(|_| Histogram::new(FRESHNESS)),
+            recent: Stage::ALL.map(|_| Recent::default()),
             verdict_latency: Histogram::new(LATENCY),
         }
     }
@@ -103,7 +109,9 @@ impl Metrics {
     /// A reading, batch or window passed `stage`: `age` is gateway time minus the event time of its
     /// oldest reading. What is stamped ahead of the gateway counts as 0.
     pub fn record_freshness(&self, stage: Stage, age: Span) {
-        self.freshness[stage as usize].record(age.0.max(0).unsigned_abs());
+        let ns = age.0.max(0).unsigned_abs();
+        self.freshness[stage as usize].record(ns);
+        self.recent[stage as usize].record(ns, Instant::now());
     }
 
     /// From the arrival of the reading that closed a window to the window's verdict.
@@ -117,12 +125,65 @@ impl Metrics {
         self.freshness[stage as usize].snapshot().max
     }
 
+    /// The largest age that was recorded at `stage` within the last minute; `None` if there was none.
+    pub fn freshness_recent(&self, stage: Stage) -> Option<Span> {
+        let ns = self.recent[stage as usize].max(Instant::now())?;
+        Some(Span(i64::try_from(ns).unwrap_or(i64::MAX)))
+    }
+
     pub(super) fn freshness(&self, stage: Stage) -> &Histogram {
         &self.freshness[stage as usize]
     }
 
     pub(super) fn verdict_latency(&self) -> &Histogram {
         &self.verdict_latency
+    }
+}
+
+/// How long [`Recent`] remembers, in slots of this length.
+const SLOT: Duration = Duration::from_secs(10);
+const SLOTS: u64 = 6;
+
+/// The exact maximum of the last minute, or up to a slot less.
+#[derive(Debug)]
+struct Recent {
+    begun: Instant,
+    /// Number of each slot, and its maximum.
+    slots: Mutex<[(u64, u64); SLOTS as usize]>,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self {
+            begun: Instant::now(),
+            slots: Mutex::new([(u64::MAX, 0); SLOTS as usize]),
+        }
+    }
+}
+
+impl Recent {
+    fn number(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.begun).as_secs() / SLOT.as_secs()
+    }
+
+    fn record(&self, ns: u64, now: Instant) {
+        let number = self.number(now);
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = &mut slots[(number % SLOTS) as usize];
+        *slot = if slot.0 == number {
+            (number, slot.1.max(ns))
+        } else {
+            (number, ns)
+        };
+    }
+
+    fn max(&self, now: Instant) -> Option<u64> {
+        let number = self.number(now);
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = slots
+            .iter()
+            .filter(|slot| slot.0 <= number && number - slot.0 < SLOTS);
+        recent.map(|slot| slot.1).max()
     }
 }
 
@@ -197,6 +258,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_maximum_of_the_last_minute_is_forgotten_after_it() {
+        let recent = Recent::default();
+        let at = |seconds| recent.begun + Duration::from_secs(seconds);
+        assert_eq!(recent.max(at(0)), None);
+        recent.record(7, at(1));
+        recent.record(5, at(2));
+        recent.record(3, at(45));
+        assert_eq!(recent.max(at(59)), Some(7));
+        assert_eq!(recent.max(at(61)), Some(3));
+        recent.record(4, at(65));
+        assert_eq!(recent.max(at(99)), Some(4));
+        assert_eq!(recent.max(at(130)), None);
+    }
 
     proptest! {
         #[test]

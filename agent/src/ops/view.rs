@@ -8,6 +8,8 @@ use eyot_pipeline::ledger::{Lane, LaneBook, SourceBook};
 use eyot_pipeline::{Span, Timestamp};
 use serde::Serialize;
 
+use super::metrics::Stage;
+
 /// What ops shows. Implemented by the agent; cheap, never blocks.
 ///
 /// Each answer is a snapshot: a book is read at one instant, so that its equations hold.
@@ -47,6 +49,8 @@ pub struct Overview {
     pub wear: Option<WearView>,
     /// Times of which nobody knows what was lost.
     pub gaps: GapsView,
+    /// How old data was within the last minute, by stage, where that is limited.
+    pub freshness: Vec<FreshnessView>,
     /// How many devices are in which state.
     pub devices: DeviceCounts,
     /// The bounds from the config that the numbers here are held against.
@@ -67,6 +71,19 @@ impl Overview {
     pub fn records_buffered(&self) -> u64 {
         self.lanes.iter().map(|lane| lane.book.buffered).sum()
     }
+}
+
+/// How old data was at a stage of its way, and may be.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct FreshnessView {
+    /// Which.
+    pub stage: Stage,
+    /// The oldest within the last minute; `None` if nothing came by.
+    #[serde(rename = "recent_max_seconds", serialize_with = "json::maybe_seconds")]
+    pub recent_max: Option<Span>,
+    /// What `[freshness]` allows.
+    #[serde(rename = "limit_seconds", serialize_with = "json::maybe_seconds")]
+    pub limit: Option<Span>,
 }
 
 /// Where the agent is in its life.

@@ -118,6 +118,15 @@ impl WindowSpec {
         }
     }
 
+    /// How long windows are that lie on a grid; `None` for others, whose length depends on the readings.
+    #[must_use]
+    pub const fn length(self) -> Option<Span> {
+        match self.grid() {
+            Some(grid) => Some(grid.length),
+            None => None,
+        }
+    }
+
     /// By how much a window may end after a reading in it.
     pub(crate) const fn reach(self) -> Span {
         match self {

@@ -16,7 +16,8 @@ use super::raw::{self, Period, Size};
 use super::text::{self, TextError};
 use super::tree::Node;
 use super::{
-    Agent, Asset, Config, Durability, Http, Journal, Limits, Member, Outbox, Source, Store, default,
+    Agent, Asset, Class, Config, Durability, Freshness, Http, Journal, Limits, Member, Outbox,
+    Source, Store, default,
 };
 
 mod broker;
@@ -42,6 +43,7 @@ pub(super) fn config(
     let sources = check.sources(raw.source, &root.key("source"), &agent.name);
     let assets = check.assets(raw.asset, &root.key("asset"));
     let classes = check.classes(&raw.class, &root.key("class"));
+    let freshness = check.freshness(&raw.freshness, &classes, &root.key("freshness"));
     check.mapped_channels(&sources, &classes, &root.key("source"));
     let uplink = raw
         .uplink
@@ -63,6 +65,7 @@ pub(super) fn config(
             .collect(),
         journal,
         outbox,
+        freshness,
         assets,
         classes,
         uplink,
@@ -208,6 +211,47 @@ impl Check<'_, '_> {
             self.report.value(at, "must be 0B or at least 1MiB");
         }
         bytes
+    }
+
+    /// No window is scored before its end has passed, so that no limit below that can be kept.
+    fn freshness(&mut self, raw: &raw::Freshness, classes: &[Class], at: &Node<'_>) -> Freshness {
+        let mut limit = |key, period: &Option<Period>| {
+            let period = period.as_ref()?;
+            Some(self.span(period, &at.key(key), MILLISECOND))
+        };
+        let freshness = Freshness {
+            admit: limit("admit", &raw.admit),
+            score: limit("score", &raw.score),
+            commit: limit("commit", &raw.commit),
+            delivery: limit("delivery", &raw.delivery),
+        };
+        let ages = classes.iter().filter_map(|class| {
+            let length = class.pipeline.window.length()?;
+            Some((
+                Span(length.0.saturating_add(class.pipeline.out_of_orderness.0)),
+                class,
+            ))
+        });
+        let Some((age, class)) = ages.max_by_key(|(age, _)| *age) else {
+            return freshness;
+        };
+        let limits = [
+            ("score", freshness.score),
+            ("commit", freshness.commit),
+            ("delivery", freshness.delivery),
+        ];
+        for (key, limit) in limits {
+            if let Some(limit) = limit.filter(|limit| *limit <= age) {
+                let message = format!(
+                    "{limit} cannot be kept: when a window of class `{}` is scored, its oldest reading is up to {age} old",
+                    class.pipeline.name
+                );
+                self.report.value(&at.key(key), message).help(
+                    "the window's length and out_of_orderness together; allow more, or shorten them",
+                );
+            }
+        }
+        freshness
     }
 
     fn outbox(&mut self, raw: &raw::Outbox, at: &Node<'_>) -> Outbox {

@@ -38,6 +38,9 @@ pub(super) struct Config {
     /// What waits for the uplink, and what becomes of it when that takes too long.
     #[serde(default = "default::table::<Outbox>")]
     pub outbox: Outbox,
+    /// How old data may be.
+    #[serde(default = "default::table::<Freshness>")]
+    pub freshness: Freshness,
     /// Where readings come from; at least one.
     #[serde(default)]
     pub source: Vec<Source>,
@@ -108,6 +111,20 @@ impl From<&str> for Size {
     fn from(text: &str) -> Self {
         Self(text.to_owned())
     }
+}
+
+/// How old data may be at each stage of its way, by event time. Beyond it the agent is not healthy.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Freshness {
+    /// The newest reading of a batch, once it is admitted.
+    pub admit: Option<Period>,
+    /// The oldest reading of a window, once that has a score.
+    pub score: Option<Period>,
+    /// The same, once the window's record is committed.
+    pub commit: Option<Period>,
+    /// The same, once the upstream has acknowledged the record.
+    pub delivery: Option<Period>,
 }
 
 /// The agent itself.

@@ -1,6 +1,8 @@
 //! How faults print.
 
-use super::{RIGHT, parse};
+use eyot_pipeline::Span;
+
+use super::{RIGHT, check, parse};
 use crate::config::Estimate;
 
 #[test]
@@ -144,5 +146,22 @@ fn the_estimate_follows_the_windows() {
     assert!(
         hours("window = { count = 5 }") < 0.2 * often,
         "one a second"
+    );
+}
+
+#[test]
+fn freshness_that_no_window_can_keep_is_a_fault() {
+    let with = |keys: &str| format!("{RIGHT}\n[freshness]\n{keys}\n");
+    let config = parse(&with("admit = \"5s\"\nscore = \"13s\"")).unwrap();
+    assert_eq!(config.freshness.admit, Some(Span::from_secs(5)));
+    assert_eq!(config.freshness.score, Some(Span::from_secs(13)));
+    assert_eq!(config.freshness.delivery, None);
+    let line = with("").lines().count();
+    check(
+        &with("delivery = \"12s\""),
+        &[&format!(
+            "{line}:12 freshness.delivery: 12s cannot be kept: when a window of class `pump` is scored, its oldest \
+             reading is up to 12s old (the window's length and out_of_orderness together; allow more, or shorten them)"
+        )],
     );
 }

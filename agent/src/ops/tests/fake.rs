@@ -8,8 +8,9 @@ use eyot_pipeline::ledger::{Lane, LaneBook, MessageFate, ReadingFate, SourceBook
 use eyot_pipeline::{Span, Timestamp};
 
 use crate::ops::{
-    BrokerDroppedView, DeviceCounts, DeviceState, DeviceView, GapsView, JournalStatusView,
-    LaneView, Limits, Link, Overview, Phase, SourceView, StoreView, TimeView, View, WearView,
+    BrokerDroppedView, DeviceCounts, DeviceState, DeviceView, FreshnessView, GapsView,
+    JournalStatusView, LaneView, Limits, Link, Overview, Phase, SourceView, Stage, StoreView,
+    TimeView, View, WearView,
 };
 
 /// 2026-11-02T08:00:00Z.
@@ -99,6 +100,11 @@ pub(in crate::ops) fn overview() -> Overview {
             lifetime_days: Some(3_650.0),
         }),
         gaps: GapsView::default(),
+        freshness: vec![FreshnessView {
+            stage: Stage::Score,
+            recent_max: Some(Span::from_secs(12)),
+            limit: Some(Span::from_secs(15)),
+        }],
         devices: DeviceCounts {
             running: 29,
             restarting: 0,
