@@ -34,7 +34,7 @@ pub(super) struct Week {
     plain_bytes: f64,
     folded_bytes: f64,
     /// What a week takes at that.
-    week_bytes: f64,
+    needed_bytes: f64,
     /// Size of the database in the end.
     file_bytes: u64,
     records: u64,
@@ -66,7 +66,7 @@ pub(super) async fn measure() -> anyhow::Result<Week> {
                 predicted_hours: predicted()?,
                 plain_bytes,
                 folded_bytes,
-                week_bytes: rate * (YOUNG * plain_bytes + (WEEK - YOUNG) * folded_bytes),
+                needed_bytes: rate * (YOUNG * plain_bytes + (WEEK - YOUNG) * folded_bytes),
                 file_bytes: stats.file_bytes,
                 records: book.enqueued,
                 took_s: begun.elapsed().as_secs_f64(),
@@ -128,8 +128,8 @@ impl Week {
         let off = self.predicted_hours / self.hours - 1.0;
         println!(
             "a week at 100 summaries/s takes             {:.2} GB   (at most 2: {}), {:.1} B each once folded (at most 33: {})",
-            self.week_bytes / 1e9,
-            held(self.week_bytes <= 2e9),
+            self.needed_bytes / 1e9,
+            held(self.needed_bytes <= 2e9),
             self.folded_bytes,
             held(self.folded_bytes <= 33.0)
         );
