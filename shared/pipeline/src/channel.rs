@@ -24,7 +24,7 @@ pub(crate) use self::saved::SavedChannel;
 use crate::config::{ChannelConfig, ChannelKind, ClassConfig};
 use crate::ledger::ReadingFate;
 use crate::reading::Reading;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::window::{LatePolicy, WindowSpec};
 
 mod close;
@@ -382,7 +382,14 @@ pub fn memory(class: &ClassConfig) -> usize {
 
 /// The latest plausible time. The end of its window has to be an instant, too.
 pub(crate) fn latest(now: Timestamp, class: &ClassConfig) -> Timestamp {
-    (now + class.max_future_skew).min(Timestamp::MAX - class.window.reach())
+    (now + class.max_future_skew).min(end_of_time(class))
+}
+
+/// No reading is later, so that the end of each of its windows is an instant: the year 2162. The same for all windows of
+/// less than a century, so that a device may go on with others.
+pub(crate) fn end_of_time(class: &ClassConfig) -> Timestamp {
+    const CENTURY: Span = Span::from_secs(36_525 * 86_400);
+    Timestamp::MAX - class.window.reach().max(CENTURY)
 }
 
 /// Whether closed windows may accept readings after the watermark has passed them.

@@ -96,7 +96,7 @@ impl Channel {
         let mut samples: Vec<Sample> = Vec::with_capacity(saved.samples.len());
         let mut time = saved.earliest;
         // As the channel itself has it: the window's end has to be an instant.
-        let possible = Timestamp::YEAR_2000..=Timestamp::MAX - class.window.reach();
+        let possible = Timestamp::YEAR_2000..=super::end_of_time(class);
         for &(step, value) in &saved.samples {
             time = Timestamp(time.0.checked_add_unsigned(step)?);
             let sample = Sample { time, value };
