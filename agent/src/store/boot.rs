@@ -24,6 +24,8 @@ pub(super) struct Loaded {
     pub(super) outbox: Outbox,
     pub(super) ledger: Ledger,
     pub(super) clean_stop: bool,
+    /// Whether all of it is to be looked at while it is in use.
+    pub(super) scan_due: bool,
     pub(super) devices: Vec<KnownDevice>,
 }
 
@@ -38,8 +40,8 @@ pub(super) struct SetAside {
 
 /// Says that the database has to be salvaged.
 const DAMAGED: &str = "eyot.db.damaged";
-/// Databases below this size, in bytes, are checked at every start.
-const ALWAYS_CHECKED: u64 = 256 << 20;
+/// Databases below this size, in bytes, are checked at every start: a quarter of a second.
+const CHECKED_AT_START: u64 = 256 << 20;
 const CHECK_INTERVAL: Span = Span::from_secs(24 * 60 * 60);
 
 /// Holds `dir` until the file is dropped, or the process dies.
@@ -149,11 +151,14 @@ fn open(options: &Options, path: &Path) -> Result<Loaded, StoreError> {
         store_identity(&mut db, identity).map_err(&opening)?;
     }
     let now = (options.clock)();
-    if is_check_due(&db, path, now).map_err(&opening)? {
+    let is_small = fs::metadata(path).map_or(0, |file| file.len()) < CHECKED_AT_START;
+    if is_small {
         check(&db, path)?;
         schema::set_meta(&db, key::CHECKED_AT, now.0).map_err(&opening)?;
     }
-    read(options, db, identity, path)
+    let scan_due = !is_small && is_scan_due(&db, now).map_err(&opening)?;
+    let loaded = read(options, db, identity, path)?;
+    Ok(Loaded { scan_due, ..loaded })
 }
 
 /// What the database has. Tables that are not what they should be are found here.
@@ -174,18 +179,18 @@ fn read(
         )
         .map_err(&opening)?,
         ledger: Ledger::load(&db, Arc::clone(&options.books)).map_err(&opening)?,
+        scan_due: false,
         clean_stop: schema::counter(&db, key::CLEAN_STOP).map_err(&opening)? == 1,
         devices: checkpoints::known(&db).map_err(&opening)?,
         db,
     })
 }
 
-/// Damage that shows only when a page is needed would fail every commit from then on, so every page is looked at:
-/// at each start while that takes no time, about a second for each gigabyte, and otherwise after an unclean stop or
-/// once a day.
-fn is_check_due(db: &Connection, path: &Path, now: Timestamp) -> rusqlite::Result<bool> {
-    let bytes = fs::metadata(path).map_or(0, |file| file.len());
-    if bytes < ALWAYS_CHECKED || schema::counter(db, key::CLEAN_STOP)? == 0 {
+/// Damage that shows only when a page is needed would fail every commit from then on, so every page is looked at: of a
+/// small database at each start, since that takes no time, and of a large one in slices while it is in use, after an
+/// unclean stop or once a day.
+fn is_scan_due(db: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
+    if schema::counter(db, key::CLEAN_STOP)? == 0 {
         return Ok(true);
     }
     let checked: Option<i64> = schema::meta(db, key::CHECKED_AT)?;

@@ -42,6 +42,7 @@ mod outbox;
 mod pace;
 mod retention;
 mod salvage;
+mod scan;
 mod schema;
 mod tallies;
 #[cfg(test)]

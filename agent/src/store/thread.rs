@@ -15,6 +15,7 @@ use super::boot::Loaded;
 use super::headroom::{Headroom, Relief};
 use super::message::{Intake, Service};
 use super::outbox::{self, Outbox, Removal};
+use super::scan::Scan;
 use super::schema::{self, key};
 use super::{DeviceRow, Options, Stats, StoreError, boot, dead_letters, gaps, headroom, loss};
 
@@ -58,6 +59,8 @@ pub(super) struct Worker {
     drained: bool,
     /// The database turned out to be damaged.
     damaged: bool,
+    /// Everything is being looked at.
+    scan: Option<Scan>,
     /// When the books are saved though nobody commits. `None` before the first transaction: until
     /// then the live books may not be restored yet.
     books_due: Option<Instant>,
@@ -68,6 +71,10 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(options: Options, loaded: Loaded, ports: Ports) -> Self {
         Self {
+            scan: loaded
+                .scan_due
+                .then(|| Scan::new(&loaded.db).ok())
+                .flatten(),
             headroom: Headroom::new(&options.dir, options.headroom, options.patience, &loaded.db),
             options,
             ports,
@@ -210,8 +217,26 @@ impl Worker {
         }
     }
 
+    /// Looks at a few more rows.
+    fn scan(&mut self) {
+        let Some(scan) = &mut self.scan else { return };
+        match scan.step(&self.db) {
+            Ok(true) => {}
+            Ok(false) => {
+                let (bytes, now) = (scan.bytes, (self.options.clock)());
+                self.scan = None;
+                tracing::info!(bytes, "every row of the database was looked at");
+                if let Err(error) = schema::set_meta(&self.db, key::CHECKED_AT, now.0) {
+                    tracing::debug!(%error, "cannot note when the database was looked at");
+                }
+            }
+            Err(error) => self.look_for_damage(&error),
+        }
+    }
+
     /// What is done beside commits, a little at a time.
     fn upkeep(&mut self) {
+        self.scan();
         if self.headroom.take_back(&self.db) {
             self.outbox.relax();
             self.report(None);
