@@ -4,6 +4,7 @@
 //! sources start last. Stopping goes the other way round: sources first, then devices, so that what
 //! is open gets closed and committed, then the uplink and the store.
 
+mod clock;
 mod gaps;
 mod journal;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! numbers of a device are dense, so readers drop repetitions by id and see gaps by number.
 
 mod merge;
+mod moved;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -16,14 +17,17 @@ use eyot_pipeline::effect::{
     Alert, Contribution, Correction, LateReading, ModelScore, Score, Stale, WindowSummary,
 };
 use eyot_pipeline::feature::Feature;
+use eyot_pipeline::gateway::{EventsBy, Unset};
 use eyot_pipeline::ledger::Lane;
 use eyot_pipeline::{Device, Effect, Numbered, Timestamp};
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::clock::rfc3339;
 use crate::store::{Identity, Record};
 
 pub use merge::merge;
+pub use moved::moved;
 
 /// `eyot.summary.v1`: one window of one device.
 #[derive(Debug, Serialize)]
@@ -112,6 +116,18 @@ struct Head<'a> {
     agent: &'a str,
     device: &'a str,
     class: &'a str,
+    /// There if the gateway's clock was not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<ClockV1>,
+}
+
+/// What the times of a record are worth.
+#[derive(Debug, Serialize)]
+struct ClockV1 {
+    /// The gateway's start.
+    boot: String,
+    /// Which times are by a clock that was not set.
+    unset: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -204,44 +220,47 @@ impl Encoder {
     /// The stored form of an effect of the device of that name.
     pub fn encode(&self, name: &str, device: &Device, numbered: &Numbered) -> Record {
         let number = numbered.number;
+        let head = |schema| self.head(schema, name, device.class(), numbered);
         let (lane, kind, oldest, body) = match &numbered.effect {
             Effect::Window(window) => (
                 Lane::Summary,
                 "summary",
                 window.oldest,
-                json(&self.summary(name, device, number, window)),
+                json(&summary(head("eyot.summary.v1"), device, window)),
             ),
             Effect::Alert(alert) => (
                 Lane::Alert,
                 "alert",
                 alert.oldest,
-                json(&self.alert(name, device, number, alert)),
+                json(&self.alert(head("eyot.alert.v1"), device, alert)),
             ),
             Effect::Correction(correction) => (
                 Lane::Alert,
                 "correction",
                 correction.start,
-                json(&self.correction(name, device, number, correction)),
+                json(&self.correction(head("eyot.correction.v1"), correction)),
             ),
-            Effect::Late(late) => (
+            Effect::Late(reading) => (
                 Lane::Summary,
                 "late",
-                late.time,
-                json(&self.late(name, device, number, late)),
+                reading.time,
+                json(&late(head("eyot.late.v1"), device, reading)),
             ),
             Effect::Stale(stale) => (
                 Lane::Alert,
                 "stale",
                 stale.last_heard,
-                json(&self.stale(name, device, number, stale)),
+                json(&self.stale(head("eyot.stale.v1"), stale)),
             ),
         };
+        let waits = |unset: &Unset| unset.events == EventsBy::Gateway && lane != Lane::Alert;
         Record {
             lane,
             number,
             kind,
             oldest,
             body,
+            unset: numbered.unset.filter(waits).map(|unset| unset.boot),
         }
     }
 
@@ -254,65 +273,29 @@ impl Encoder {
         schema: &'static str,
         device: &'a str,
         class: &'a ClassConfig,
-        number: u64,
+        numbered: &Numbered,
     ) -> Head<'a> {
         Head {
             schema,
-            id: self.id(device, number),
+            id: self.id(device, numbered.number),
             agent: &self.agent,
             device,
             class: &class.name,
+            clock: numbered.unset.map(|unset| ClockV1 {
+                boot: Uuid::from_u128(unset.boot).to_string(),
+                unset: match unset.events {
+                    EventsBy::Gateway => "all",
+                    EventsBy::Both => "some",
+                    EventsBy::Senders => "gateway",
+                },
+            }),
         }
     }
 
-    fn summary<'a>(
-        &'a self,
-        name: &'a str,
-        device: &'a Device,
-        number: u64,
-        window: &'a WindowSummary,
-    ) -> SummaryV1<'a> {
-        let channels = window.channels.iter().filter_map(|part| {
-            let channel = device.channel(part.channel)?;
-            let asked = &device.class().features;
-            let features = Feature::BASIC
-                .into_iter()
-                .filter(|feature| *feature != Feature::Count)
-                .chain(asked.iter().copied())
-                .filter(|feature| feature.is_of(channel.kind))
-                .map(|feature| (feature.name(), part.value(feature, asked)));
-            let channel_v1 = ChannelV1 {
-                unit: channel.unit.as_deref(),
-                count: part.features.count,
-                features: features.collect(),
-            };
-            Some((channel.name.as_str(), channel_v1))
-        });
-        SummaryV1 {
-            head: self.head("eyot.summary.v1", name, device.class(), number),
-            window: Window {
-                start: rfc3339(window.start),
-                end: rfc3339(window.end),
-                revision: window.revision,
-                closed_by: window.closed_by.name(),
-            },
-            channels: channels.collect(),
-            score: window.score.as_ref().map(score),
-            verdict: window.verdict.name(),
-            freshness: freshness(window.scored_at, window.oldest),
-        }
-    }
-
-    fn correction<'a>(
-        &'a self,
-        name: &'a str,
-        device: &'a Device,
-        number: u64,
-        correction: &'a Correction,
-    ) -> CorrectionV1<'a> {
+    fn correction<'a>(&'a self, head: Head<'a>, correction: &'a Correction) -> CorrectionV1<'a> {
         CorrectionV1 {
-            head: self.head("eyot.correction.v1", name, device.class(), number),
-            alert: self.id(name, correction.alert),
+            alert: self.id(head.device, correction.alert),
+            head,
             start: rfc3339(correction.start),
             end: rfc3339(correction.end),
             revision: correction.revision,
@@ -322,54 +305,22 @@ impl Encoder {
         }
     }
 
-    fn late<'a>(
-        &'a self,
-        name: &'a str,
-        device: &'a Device,
-        number: u64,
-        late: &'a LateReading,
-    ) -> LateV1<'a> {
-        let channel = device.channel(late.channel);
-        LateV1 {
-            head: self.head("eyot.late.v1", name, device.class(), number),
-            channel: channel.map_or("", |channel| &channel.name),
-            time: rfc3339(late.time),
-            value: late.value,
-            behind_ms: late.behind.as_millis(),
-            start: rfc3339(late.start),
-            end: rfc3339(late.end),
-            arrived: rfc3339(late.arrived),
-        }
-    }
-
-    fn stale<'a>(
-        &'a self,
-        name: &'a str,
-        device: &'a Device,
-        number: u64,
-        stale: &'a Stale,
-    ) -> StaleV1<'a> {
+    fn stale<'a>(&'a self, head: Head<'a>, stale: &'a Stale) -> StaleV1<'a> {
         StaleV1 {
-            head: self.head("eyot.stale.v1", name, device.class(), number),
             state: stale.state.name(),
-            episode: self.id(name, stale.episode),
+            episode: self.id(head.device, stale.episode),
+            head,
             last_heard: rfc3339(stale.last_heard),
             every_ms: stale.every.as_millis(),
             decided_at: rfc3339(stale.decided_at),
         }
     }
 
-    fn alert<'a>(
-        &'a self,
-        name: &'a str,
-        device: &'a Device,
-        number: u64,
-        alert: &'a Alert,
-    ) -> AlertV1<'a> {
+    fn alert<'a>(&'a self, head: Head<'a>, device: &'a Device, alert: &'a Alert) -> AlertV1<'a> {
         AlertV1 {
-            head: self.head("eyot.alert.v1", name, device.class(), number),
             state: alert.state.name(),
-            episode: self.id(name, alert.episode),
+            episode: self.id(head.device, alert.episode),
+            head,
             time: rfc3339(alert.time),
             since: rfc3339(alert.since),
             peak: alert.peak,
@@ -377,6 +328,52 @@ impl Encoder {
             contributions: contributions(device, &alert.score.contributions),
             freshness: freshness(alert.decided_at, alert.oldest),
         }
+    }
+}
+
+fn summary<'a>(head: Head<'a>, device: &'a Device, window: &'a WindowSummary) -> SummaryV1<'a> {
+    let channels = window.channels.iter().filter_map(|part| {
+        let channel = device.channel(part.channel)?;
+        let asked = &device.class().features;
+        let features = Feature::BASIC
+            .into_iter()
+            .filter(|feature| *feature != Feature::Count)
+            .chain(asked.iter().copied())
+            .filter(|feature| feature.is_of(channel.kind))
+            .map(|feature| (feature.name(), part.value(feature, asked)));
+        let channel_v1 = ChannelV1 {
+            unit: channel.unit.as_deref(),
+            count: part.features.count,
+            features: features.collect(),
+        };
+        Some((channel.name.as_str(), channel_v1))
+    });
+    SummaryV1 {
+        head,
+        window: Window {
+            start: rfc3339(window.start),
+            end: rfc3339(window.end),
+            revision: window.revision,
+            closed_by: window.closed_by.name(),
+        },
+        channels: channels.collect(),
+        score: window.score.as_ref().map(score),
+        verdict: window.verdict.name(),
+        freshness: freshness(window.scored_at, window.oldest),
+    }
+}
+
+fn late<'a>(head: Head<'a>, device: &'a Device, late: &'a LateReading) -> LateV1<'a> {
+    let channel = device.channel(late.channel);
+    LateV1 {
+        head,
+        channel: channel.map_or("", |channel| &channel.name),
+        time: rfc3339(late.time),
+        value: late.value,
+        behind_ms: late.behind.as_millis(),
+        start: rfc3339(late.start),
+        end: rfc3339(late.end),
+        arrived: rfc3339(late.arrived),
     }
 }
 

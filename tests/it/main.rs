@@ -10,6 +10,7 @@
 )]
 
 mod accuracy;
+mod clock;
 mod collect;
 mod config;
 mod dead_letters;

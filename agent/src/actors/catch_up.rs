@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use eyot_journal::{Disk, InputRef, Step, Told};
+use eyot_journal::{Disk, InputRef, Step, Telling, Told};
 use eyot_pipeline::reading::Origin;
-use eyot_pipeline::{Reading, Timestamp};
+use eyot_pipeline::{ClockStep, Reading, Timestamp};
 
 use super::door::{Door, Inbox};
 use super::entry::DeviceEntry;
@@ -222,6 +222,8 @@ impl<D: Disk> Work<D> {
             }
             let sent = if input.is_timer() {
                 Fleet::send_timer(&door, position, admitted)
+            } else if let Some(step) = self.clock_step() {
+                Fleet::send_clock(&door, position, admitted, step)
             } else if let Some(book) = book {
                 let feed = Feed {
                     position,
@@ -249,6 +251,19 @@ impl<D: Disk> Work<D> {
                 return false;
             }
             std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// The step of the gateway's clock, if the input at hand is nothing else.
+    fn clock_step(&self) -> Option<ClockStep> {
+        match self.told[..] {
+            [
+                Told {
+                    what: Telling::Clock(step),
+                    ..
+                },
+            ] if self.readings.is_empty() => Some(step),
+            _ => None,
         }
     }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use eyot_journal::Told;
+use eyot_journal::{Telling, Told};
 use eyot_pipeline::device::Tally;
 use eyot_pipeline::ledger::ReadingFate;
 use eyot_pipeline::reading::Clock;
-use eyot_pipeline::{Device, Effect, Input, Numbered, Reading, Timestamp};
+use eyot_pipeline::{ClockStep, Device, Effect, Input, Numbered, Reading, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::admission::Permit;
@@ -50,6 +50,15 @@ pub enum DeviceMessage {
         position: u64,
         /// Gateway time.
         now: Timestamp,
+    },
+    /// The gateway's clock is set.
+    Clock {
+        /// Where the journal has it; 0 without one.
+        position: u64,
+        /// Gateway time, by the clock as it is from now on.
+        now: Timestamp,
+        /// How it differs from before.
+        step: ClockStep,
     },
     /// Write down how things stand, if anything has changed.
     Checkpoint,
@@ -139,7 +148,12 @@ impl Actor for DeviceActor {
     ) -> Result<(), ActorProcessingErr> {
         let commit = match message {
             DeviceMessage::Batch(batch) => state.batch(batch),
-            DeviceMessage::Timer { position, now } => state.timer(position, now),
+            DeviceMessage::Timer { position, now } => state.told(position, Input::Timer { now }),
+            DeviceMessage::Clock {
+                position,
+                now,
+                step,
+            } => state.told(position, Input::Clock { now, step }),
             DeviceMessage::Checkpoint => state.rest(),
         };
         if let Some(commit) = commit {
@@ -180,11 +194,15 @@ impl DeviceActorState {
             if !readings.is_empty() {
                 self.take(readings, admitted);
             }
-            self.device.handle(
-                Input::Sender(told.sender),
-                &mut self.tally,
-                &mut self.effects,
-            );
+            let input = match told.what {
+                Telling::Sender(sender) => Input::Sender(sender),
+                Telling::Clock(step) => Input::Clock {
+                    now: admitted,
+                    step,
+                },
+            };
+            self.device
+                .handle(input, &mut self.tally, &mut self.effects);
             rest = behind;
         }
         self.take(rest, admitted);
@@ -230,14 +248,14 @@ impl DeviceActorState {
         }
     }
 
-    fn timer(&mut self, position: u64, now: Timestamp) -> Option<Commit> {
+    fn told(&mut self, position: u64, input: Input<'_>) -> Option<Commit> {
         if !self.progress.advance(position, &mut self.device) || self.progress.is_poison() {
             return None;
         }
         self.entry.handles(position);
         self.tally.clear();
         self.device
-            .handle(Input::Timer { now }, &mut self.tally, &mut self.effects);
+            .handle(input, &mut self.tally, &mut self.effects);
         self.commit()
     }
 

@@ -9,7 +9,7 @@ use eyot_pipeline::config::{ChannelConfig, UnlistedConfig};
 use eyot_pipeline::device::{Status, Tally, TimeCounts};
 use eyot_pipeline::ledger::ReadingFate;
 use eyot_pipeline::reading::ChannelIndex;
-use eyot_pipeline::{Span, Timestamp};
+use eyot_pipeline::{ClockStep, GatewayClock, Span, Timestamp};
 use ractor::ActorRef;
 
 use super::admission::Gate;
@@ -17,6 +17,7 @@ use super::device::{Batch, DeviceMessage};
 use super::door::{DeviceState, Door, Inbox, Refusal};
 use super::fleet::ClassRuntime;
 use crate::books::Ledger;
+use crate::clock;
 use crate::store::{KnownDevice, Tallies};
 
 /// Whether a device says, by a last will or an availability topic, that it is there.
@@ -54,6 +55,8 @@ pub struct DeviceEntry {
     liveness: AtomicU8,
     /// Gateway time at which it wants a timer, `i64::MAX` if it does not.
     wake_at: AtomicI64,
+    /// One more than the steps of the gateway's clock that it was told of; 0: it was told nothing in this run.
+    clock_known: AtomicU64,
     /// Position of the input that its actor works on.
     handling: AtomicU64,
     /// Readings in open windows.
@@ -94,6 +97,7 @@ impl DeviceEntry {
                 failed_at: 0,
                 poisoned: false,
             }),
+            clock_known: AtomicU64::new(0),
             handling: AtomicU64::new(0),
             settled: Mutex::new(known.tallies),
             status: Mutex::default(),
@@ -260,6 +264,41 @@ impl DeviceEntry {
                 None
             }
             Inbox::Quarantined | Inbox::Stopped => None,
+        }
+    }
+
+    /// It was told of the gateway's clock as it is after so many steps.
+    pub(super) fn knows_clock(&self, steps: u64) {
+        self.clock_known.store(steps + 1, Ordering::Relaxed);
+    }
+
+    /// It has to be told of the gateway's clock, whatever that is worth.
+    pub(super) fn must_hear_clock(&self) {
+        self.clock_known.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// What it was to be told of the gateway's clock has not got there.
+    pub fn forgets_clock(&self) {
+        self.clock_known.store(0, Ordering::Relaxed);
+    }
+
+    /// What the device is to be told of the gateway's clock before its next readings; it is asked once.
+    pub fn clock_news(&self) -> Option<ClockStep> {
+        let steps = clock::steps();
+        let known = self.clock_known.swap(steps + 1, Ordering::Relaxed);
+        match known.checked_sub(1) {
+            Some(known) if known == steps => None,
+            // All devices that were there at the start have been told then.
+            None if clock::gateway() == GatewayClock::Set => None,
+            // No sum of steps: without a journal the time before is not its business.
+            Some(known) if known > steps => Some(ClockStep {
+                by: Span::ZERO,
+                clock: clock::gateway(),
+            }),
+            known => Some(ClockStep {
+                by: known.map_or(Span::ZERO, clock::added_since),
+                clock: clock::gateway(),
+            }),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use eyot_journal::{DeviceInput, Told};
 use eyot_pipeline::ledger::ReadingFate;
-use eyot_pipeline::{Reading, Timestamp};
+use eyot_pipeline::{Reading, Span, Timestamp};
 
 use super::admission::Permit;
 use super::device::{Batch, DeviceMessage};
@@ -114,9 +114,19 @@ pub(super) struct Timers {
     pub(super) fleet: Arc<Fleet>,
     pub(super) due: Vec<Arc<DeviceEntry>>,
     pub(super) now: Timestamp,
+    /// Steps of the gateway's clock by then.
+    pub(super) steps: u64,
 }
 
 impl Append for Timers {
+    fn steps(&self) -> Option<u64> {
+        Some(self.steps)
+    }
+
+    fn move_times(&mut self, by: Span) {
+        self.now = self.now + by;
+    }
+
     fn admitted(&self) -> Timestamp {
         self.now
     }

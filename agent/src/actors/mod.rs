@@ -14,6 +14,7 @@
 mod admission;
 mod bell;
 mod catch_up;
+mod clock;
 mod device;
 mod door;
 mod entry;

@@ -8,13 +8,14 @@ use eyot_journal::admission;
 use eyot_pipeline::restart::{Decision, Failures, RestartPolicy};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
+use super::clock::ClockSet;
 use super::device::{DeviceActor, DeviceArguments, DeviceMessage};
 use super::door::DeviceState;
 use super::entry::DeviceEntry;
 use super::feed::Timers;
 use super::fleet::Fleet;
 use crate::books::Ledger;
-use crate::clock;
+use crate::clock::{self, Stamp};
 use crate::error::chain;
 use crate::journal::JournalHandle;
 use crate::ops::Metrics;
@@ -189,7 +190,9 @@ impl FleetState {
 
     /// Gives the devices the timers that they asked for.
     fn timers(&self) {
-        let now = admission(clock::now());
+        self.keep_time();
+        let Stamp { now, steps } = clock::stamp();
+        let now = admission(now);
         let mut due = self.args.fleet.devices();
         due.retain(|entry| entry.is_due(now));
         let Some(journal) = &self.args.journal else {
@@ -202,11 +205,32 @@ impl FleetState {
             return;
         }
         let fleet = Arc::clone(&self.args.fleet);
-        if let Err(timers) = journal.try_append(Timers { fleet, due, now }) {
+        if let Err(timers) = journal.try_append(Timers {
+            fleet,
+            due,
+            now,
+            steps,
+        }) {
             // The disk is behind: another time.
             for entry in &timers.due {
                 entry.is_due_again(now);
             }
+        }
+    }
+
+    /// Follows the gateway's clock. If it was set, all devices are told, and then it is gateway time.
+    fn keep_time(&self) {
+        let Some(step) = clock::look() else { return };
+        let set = ClockSet::new(&self.args.fleet, step, true);
+        tracing::warn!(by = %step.by, "the gateway's clock is set");
+        match &self.args.journal {
+            // The disk is behind: another time.
+            Some(journal) => {
+                if journal.try_append(set).is_err() {
+                    clock::put_off();
+                }
+            }
+            None => set.deliver(),
         }
     }
 

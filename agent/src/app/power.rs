@@ -79,6 +79,10 @@ struct Burst {
 }
 
 impl Append for Burst {
+    fn steps(&self) -> Option<u64> {
+        Some(crate::clock::steps())
+    }
+
     fn admitted(&self) -> Timestamp {
         self.admitted
     }
@@ -196,6 +200,8 @@ impl World {
             dead_letters: 10,
             channel: 64,
             clock: crate::clock::now,
+            hold_unsynced: eyot_pipeline::Span::from_secs(600),
+            moved: crate::record::moved,
             books: Arc::new(ledger.clone()),
             books_interval: Duration::from_secs(10),
             slow_commit: None,

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
+use super::clock::Begun;
 use super::gaps;
 use super::journal::Opened;
 use super::status::StatusReport;
@@ -143,7 +144,7 @@ impl Builder {
         let ledger = Ledger::new(sources.map(|source| (source.name.as_str(), source.journaled)));
         let pace = Pace::default();
         let opening = (self.slow_commit, pace.clone());
-        let mut store = open_store(&config, &ledger, opening, &mut faults).await?;
+        let (mut store, begun) = open_store(&config, &ledger, opening, &mut faults).await?;
         let metrics = Arc::new(Metrics::default());
         let stop = CancellationToken::new();
         let mut journal =
@@ -161,6 +162,10 @@ impl Builder {
             fleet.knows(std::mem::take(&mut store.devices));
             None
         };
+        if let Some(step) = begun.step {
+            fleet.begin_clock(step, handle.as_ref()).await;
+        }
+        begun.tell(store.handle.clone(), stop.clone()).await;
         // From here on the live books are what is to be stored.
         store.handle.flush().await?;
         let around = Surroundings {
@@ -327,7 +332,7 @@ async fn open_store(
     ledger: &Ledger,
     (slow_commit, pace): (Option<Duration>, Pace),
     faults: &mut Vec<String>,
-) -> Result<Store, StoreError> {
+) -> Result<(Store, Begun), StoreError> {
     let journaled = config.journal.durability > Durability::Memory;
     let options = store::Options {
         dir: config.agent.data_dir.clone(),
@@ -355,6 +360,8 @@ async fn open_store(
         pace,
         channel: STORE_CHANNEL,
         clock: clock::now,
+        hold_unsynced: config.clock.hold_unsynced,
+        moved: record::moved,
         books: Arc::new(ledger.clone()),
         slow_commit,
         vfs: None,
@@ -363,6 +370,7 @@ async fn open_store(
         .await
         .map_err(|_| StoreError::Panicked)??;
     let books = std::mem::take(&mut store.books);
+    let begun = Begun::new(&config.clock, &store, &books);
     if store.unclean_stop {
         tracing::warn!("the last run ended without an orderly stop");
         let gaps = gaps::after_unclean_stop(
@@ -387,7 +395,7 @@ async fn open_store(
             salvage.unwrap_or_default()
         ));
     }
-    Ok(store)
+    Ok((store, begun))
 }
 
 fn span(duration: Duration) -> Span {

@@ -90,7 +90,10 @@ impl Report for StatusReport {
                     "free_bytes": free_bytes(&self.data_dir),
                 }),
             ),
-            ("clock", json!({ "now": now, "synced": synced() })),
+            (
+                "clock",
+                json!({ "now": now, "synced": synced(), "set": overview.clock.set }),
+            ),
         ];
         fields
             .map(|(name, value)| (name.to_owned(), value))

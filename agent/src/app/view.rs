@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use eyot_pipeline::GatewayClock;
 use eyot_pipeline::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -15,9 +16,9 @@ use crate::error::chain;
 use crate::journal::JournalView;
 use crate::link::LinkStatus;
 use crate::ops::{
-    BrokerDroppedView, DeviceCounts, DeviceState, DeviceView, FreshnessView, GapView, GapsView,
-    JournalStatusView, LaneView, Limits, Link, Metrics, Overview, Phase, SourceView, Stage,
-    StoreView, View,
+    BrokerDroppedView, ClockView, DeviceCounts, DeviceState, DeviceView, FreshnessView, GapView,
+    GapsView, JournalStatusView, LaneView, Limits, Link, Metrics, Overview, Phase, SourceView,
+    Stage, StoreView, View,
 };
 use crate::store::{BrokerDrops, Gaps, LetterCounts, Stats, StoreHandle};
 
@@ -164,6 +165,11 @@ impl View for AgentView {
             store: store(stats, degraded),
             wear: self.disk.wear.view(),
             gaps: stats.map_or_else(GapsView::default, |stats| gaps(&stats.gaps)),
+            clock: ClockView {
+                set: clock::gateway() == GatewayClock::Set,
+                steps: clock::steps(),
+                records_held: stats.map_or(0, |stats| stats.held),
+            },
             freshness: self.freshness(),
             devices: counts(&self.fleet.devices()),
             limits: self.limits,

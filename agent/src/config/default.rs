@@ -101,6 +101,10 @@ defaults! {
     cooldown: Period = "1m";
     contributions: usize = 5_usize;
 
+    // [clock]
+    synchronised: String = "/run/systemd/timesync/synchronized";
+    hold_unsynced: Period = "10m";
+
     // [http]
     listen: String = "127.0.0.1:9484";
 

@@ -54,6 +54,8 @@ pub struct Config {
     pub store: Store,
     /// `[outbox]`
     pub outbox: Outbox,
+    /// `[clock]`
+    pub clock: Clock,
     /// How old data may be.
     pub freshness: Freshness,
     /// `[[source]]`
@@ -232,6 +234,17 @@ pub struct Outbox {
     pub quotas: Quotas,
     /// Summaries that have waited for longer than this are folded.
     pub fold_after: Span,
+}
+
+/// The gateway's own clock.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    /// Whether the gateway has one that runs while it is off.
+    pub rtc: bool,
+    /// A file that is there once a time server was heard since its start.
+    pub synchronised: PathBuf,
+    /// How long records wait for it to be set, if their times are by it.
+    pub hold_unsynced: Span,
 }
 
 /// How old data may be at each stage of its way; `None`: as old as it is.

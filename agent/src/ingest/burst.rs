@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use eyot_journal::{Delivery, DeviceInput, Letter, SourcePart, Told};
+use eyot_journal::{Delivery, DeviceInput, Letter, SourcePart, Telling, Told, admission};
 use eyot_pipeline::ledger::{MessageFate, ReadingFate, SourceBook};
-use eyot_pipeline::{Reading, Timestamp};
+use eyot_pipeline::reading::Clock;
+use eyot_pipeline::{Reading, Span, Timestamp};
 
 use crate::actors::{Batch, DeviceEntry, Feed, Fleet, Permit};
 use crate::books::Book;
+use crate::clock::{self, Stamp};
 use crate::journal::Append;
 use crate::mqtt::{AckToken, Acker};
 use crate::store::DeadLetter;
@@ -28,6 +30,8 @@ pub(super) struct Burst {
     /// Gateway time at which its last message arrived, and when its first one did.
     pub(super) admitted: Timestamp,
     pub(super) arrived: Instant,
+    /// Steps of the gateway's clock by then.
+    steps: u64,
     /// What it means for the books.
     came_to: SourceBook,
     messages: Vec<(MessageFate, u64)>,
@@ -54,7 +58,7 @@ impl Burst {
     pub(super) fn new(
         book: &Arc<Book>,
         fleet: &Arc<Fleet>,
-        (admitted, arrived): (Timestamp, Instant),
+        (Stamp { now, steps }, arrived): (Stamp, Instant),
         parts: Parts,
         acks: Vec<AckToken>,
         acker: Option<Acker>,
@@ -62,8 +66,9 @@ impl Burst {
         Self {
             book: Arc::clone(book),
             fleet: Arc::clone(fleet),
-            admitted,
+            admitted: admission(now),
             arrived,
+            steps,
             messages: parts.came_to.message_fates().collect(),
             settled: parts.came_to.reading_fates().collect(),
             came_to: parts.came_to,
@@ -76,7 +81,10 @@ impl Burst {
     }
 
     /// Enters it in the books and sends it off at once, without a journal. What finds no permit is dropped.
-    pub(super) fn deliver(self) {
+    pub(super) fn deliver(mut self) {
+        if self.steps != clock::steps() {
+            self.move_times(clock::added_since(self.steps));
+        }
         self.book.burst(&self.came_to, self.letters);
         for Stage {
             entry,
@@ -143,6 +151,32 @@ impl Append for Burst {
             readings: &stage.readings,
             told: &stage.told,
         }));
+    }
+
+    fn steps(&self) -> Option<u64> {
+        Some(self.steps)
+    }
+
+    fn move_times(&mut self, by: Span) {
+        self.admitted = admission(self.admitted + by);
+        for letter in &mut self.letters {
+            letter.at = letter.at + by;
+        }
+        for stage in &mut self.stages {
+            for reading in &mut stage.readings {
+                if reading.origin.clock() == Clock::Arrival {
+                    reading.time = reading.time + by;
+                }
+            }
+            // What was to be said of the clock is no longer true.
+            let before = stage.told.len();
+            stage
+                .told
+                .retain(|told| !matches!(told.what, Telling::Clock(_)));
+            if stage.told.len() < before {
+                stage.entry.forgets_clock();
+            }
+        }
     }
 
     fn shed(&mut self) {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eyot_decode::Decoder;
-use eyot_journal::{Told, admission};
+use eyot_journal::{Telling, Told};
 use eyot_pipeline::ledger::{MessageFate, ReadingFate};
 use eyot_pipeline::{Reading, Timestamp};
 use ractor::ActorRef;
@@ -40,6 +40,7 @@ use self::unmapped::Unmapped;
 pub(crate) use self::voices::{Voice, Voices};
 use crate::actors::{DeviceEntry, Fleet, FleetMessage};
 use crate::books::Book;
+use crate::clock::Stamp;
 use crate::config;
 use crate::journal::JournalHandle;
 use crate::mqtt::{AckToken, Acker};
@@ -106,7 +107,7 @@ pub struct Ingest {
     parts: Parts,
     /// When its first message came, and when the last one did.
     opened: Option<Instant>,
-    newest: Timestamp,
+    newest: Stamp,
     /// Messages with which it waits no longer.
     enough: u64,
     acks: Vec<AckToken>,
@@ -137,7 +138,7 @@ impl Ingest {
             acker,
             parts: Parts::default(),
             opened: None,
-            newest: Timestamp::default(),
+            newest: Stamp::default(),
             enough: ENOUGH.min(u64::from(source.window()) * 3 / 4),
             acks: Vec::new(),
             recent: around
@@ -153,10 +154,12 @@ impl Ingest {
         }
     }
 
-    /// Decodes a message that arrived at `now` and stages its readings.
-    pub fn message(&mut self, message: Message<'_>, now: Timestamp) {
+    /// Decodes a message that arrived at `stamp` and stages its readings. Call
+    /// [`Ingest::keep_time`] before.
+    pub fn message(&mut self, message: Message<'_>, stamp: Stamp) {
         self.opened.get_or_insert_with(Instant::now);
-        self.newest = now;
+        self.newest = stamp;
+        let now = stamp.now;
         let known = message.dup
             && self
                 .recent
@@ -252,6 +255,13 @@ impl Ingest {
         self.parts.came_to.messages >= self.enough
     }
 
+    /// Ends the burst if it is from before the gateway's clock was set.
+    pub async fn keep_time(&mut self, stamp: Stamp) {
+        if self.newest.steps != stamp.steps {
+            self.flush().await;
+        }
+    }
+
     /// Ends the burst. Waits only for room in the journal's channel: that is the back-pressure of a slow disk, and the
     /// broker has what is not read meanwhile.
     pub async fn flush(&mut self) {
@@ -261,7 +271,7 @@ impl Ingest {
         let burst = Burst::new(
             &self.book,
             &self.around.fleet,
-            (admission(self.newest), opened.into_std()),
+            (self.newest, opened.into_std()),
             std::mem::take(&mut self.parts),
             std::mem::take(&mut self.acks),
             self.acker.clone(),
@@ -320,7 +330,7 @@ impl World for Live<'_> {
         let stage = staged(&mut self.parts.stages, &slot.entry);
         stage.told.extend(told.map(|sender| Told {
             before: stage.readings.len() as u32,
-            sender,
+            what: Telling::Sender(sender),
         }));
         stage.readings.push(Reading {
             time,
@@ -358,10 +368,14 @@ fn staged<'s>(stages: &'s mut Vec<Stage>, entry: &Arc<DeviceEntry>) -> &'s mut S
     // Readings of a device come in runs, so it is nearly always the last one.
     let known = stages.iter().rposition(|s| Arc::ptr_eq(&s.entry, entry));
     let at = known.unwrap_or_else(|| {
+        let news = entry.clock_news().map(|step| Told {
+            before: 0,
+            what: Telling::Clock(step),
+        });
         stages.push(Stage {
             entry: Arc::clone(entry),
             readings: Vec::new(),
-            told: Vec::new(),
+            told: news.into_iter().collect(),
         });
         stages.len() - 1
     });

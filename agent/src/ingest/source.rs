@@ -143,12 +143,13 @@ async fn poll(
         };
         match polled {
             Ok(event) => {
-                let now = clock::now();
+                let stamp = clock::stamp();
+                ingest.keep_time(stamp).await;
                 let mut next = Some(event);
                 while let Some(event) = next {
                     match event {
                         Event::Publish(publish) if drops.is_told_by(&publish.topic) => {
-                            drops.tell(&publish.payload, now);
+                            drops.tell(&publish.payload, stamp.now);
                         }
                         Event::Publish(publish) => {
                             let message = Message {
@@ -159,7 +160,7 @@ async fn poll(
                                 packet: publish.pkid,
                                 dup: publish.dup,
                             };
-                            ingest.message(message, now);
+                            ingest.message(message, stamp);
                         }
                         Event::Connected(connected) => {
                             tracing::info!(

@@ -94,7 +94,7 @@ impl Voices {
         now: Timestamp,
     ) -> (Origin, Option<Sender>) {
         if voice.is_plain() {
-            return (Origin::default(), None);
+            return (Origin::default().with_clock(voice.clock), None);
         }
         let heard = self.heard.entry((device, sender)).or_insert(Heard {
             told: None,

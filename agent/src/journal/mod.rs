@@ -23,7 +23,7 @@ use std::time::Duration;
 use eyot_journal::{
     DeviceInput, Disk, FileError, Journal, Letter, Reader, RealDisk, Recovery, SourcePart,
 };
-use eyot_pipeline::Timestamp;
+use eyot_pipeline::{Span, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use self::shared::Shared;
@@ -44,6 +44,10 @@ pub trait Append: Send {
     fn letters<'a>(&'a self, _: &mut Vec<Letter<'a>>) {}
     /// What the devices are told.
     fn inputs<'a>(&'a self, inputs: &mut Vec<DeviceInput<'a>>);
+    /// How often the gateway's clock had stepped when its times were taken; `None`: it is about a step itself.
+    fn steps(&self) -> Option<u64>;
+    /// The clock has stepped since, and the devices have been told: what is by it is to be by the new time.
+    fn move_times(&mut self, _: Span) {}
     /// The journal has no room for readings: they are given up, and the source's part says so from now on.
     fn shed(&mut self) {}
     /// The journal has it, at `position`. Called on the journal's thread, in the order of positions, so it must be

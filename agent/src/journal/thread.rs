@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::shared::Shared;
 use super::{Append, Options};
+use crate::clock;
 use crate::error::chain;
 
 /// Entries of one commit at most.
@@ -125,9 +126,24 @@ impl<D: Disk> Worker<D> {
     /// Commits what was gathered, however long that takes, and tells everyone. Gives up only if nobody is left who
     /// could be told: `false`. What was not committed is unacknowledged, and comes again.
     async fn commit(&mut self, appends: &mut Vec<Box<dyn Append>>) -> bool {
-        if appends.is_empty() {
-            return true;
+        while !appends.is_empty() {
+            // What comes behind a step of the gateway's clock waits until the line has taken it.
+            let step = appends.iter().position(|append| append.steps().is_none());
+            let behind = step.map(|at| appends.split_off(at + 1));
+            for append in appends.iter_mut() {
+                if let Some(steps) = append.steps().filter(|steps| *steps != clock::steps()) {
+                    append.move_times(clock::added_since(steps));
+                }
+            }
+            if !self.commit_group(appends).await {
+                return false;
+            }
+            appends.extend(behind.into_iter().flatten());
         }
+        true
+    }
+
+    async fn commit_group(&mut self, appends: &mut Vec<Box<dyn Append>>) -> bool {
         let mut shed = self.journal.is_full();
         if shed {
             shed_all(appends);

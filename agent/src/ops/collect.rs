@@ -154,6 +154,22 @@ fn agent(to: &mut Families<'_>, overview: &Overview) -> fmt::Result {
         "Times of which nobody knows what was lost.",
         overview.gaps.count,
     )?;
+    let clock = overview.clock;
+    to.gauge(
+        "clock_set",
+        "Whether the gateway's clock is set, as far as anyone knows.",
+        u64::from(clock.set),
+    )?;
+    to.counter(
+        "clock_steps",
+        "How often the gateway's clock was set.",
+        clock.steps,
+    )?;
+    to.gauge(
+        "records_held",
+        "Records that wait for the gateway's clock to be set.",
+        clock.records_held,
+    )?;
     to.gauge(
         "devices_behind",
         "Devices that have to catch up with the journal.",

@@ -35,6 +35,7 @@ pub enum Status {
 /// - every source is connected, and the uplink is, if there is one;
 /// - no source's broker has said within a minute that it has dropped something, where it is asked;
 /// - the journal takes what comes, and the store is not degraded;
+/// - the gateway's clock is set, as far as anyone knows;
 /// - no more is written than allowed, or commits can still be put off;
 /// - data was within the last minute as fresh as `[freshness]` wants it;
 /// - no device is quarantined;
@@ -92,6 +93,14 @@ pub fn health(overview: &Overview) -> Health {
             Bytes(wear.bytes_per_day.unwrap_or(0)),
             Bytes(wear.budget_per_day.unwrap_or(0))
         ));
+    }
+    if !overview.clock.set {
+        reasons.push(match overview.clock.records_held {
+            0 => "the gateway's clock is not set: its times are counted from a guess".to_owned(),
+            n => format!(
+                "the gateway's clock is not set: its times are counted from a guess, and {n} records wait for it"
+            ),
+        });
     }
     for fresh in &overview.freshness {
         let (Some(age), Some(limit)) = (fresh.recent_max, fresh.limit) else {

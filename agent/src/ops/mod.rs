@@ -42,9 +42,9 @@ pub use health::{Health, Status, health};
 pub use metrics::{Metrics, Stage};
 pub use process::{Written, written};
 pub use view::{
-    BrokerDroppedView, DeviceCounts, DeviceState, DeviceView, FreshnessView, GapView, GapsView,
-    JournalStatusView, LaneView, Limits, Link, Overview, Phase, SourceView, StoreView, TimeView,
-    View, WearView,
+    BrokerDroppedView, ClockView, DeviceCounts, DeviceState, DeviceView, FreshnessView, GapView,
+    GapsView, JournalStatusView, LaneView, Limits, Link, Overview, Phase, SourceView, StoreView,
+    TimeView, View, WearView,
 };
 
 /// Answers HTTP on `listener` until `stop` is cancelled; then answers under way are finished, for a

@@ -172,6 +172,11 @@ fn figures(f: &mut Formatter<'_>, overview: &Overview) -> fmt::Result {
     if let Some(wear) = &overview.wear {
         wear_figure(f, wear)?;
     }
+    if !overview.clock.set {
+        let held = overview.clock.records_held;
+        let note = format!("{} records wait for it", Count(held));
+        figure(f, "Clock", "not set", &note)?;
+    }
     if let Some(last) = &overview.gaps.last {
         let (count, source) = (Count(overview.gaps.count), Escaped(&last.source));
         let note = format!("last {source}, until {}", Clock(last.until));

@@ -49,6 +49,8 @@ pub struct Overview {
     pub wear: Option<WearView>,
     /// Times of which nobody knows what was lost.
     pub gaps: GapsView,
+    /// The gateway's own clock.
+    pub clock: ClockView,
     /// How old data was within the last minute, by stage, where that is limited.
     pub freshness: Vec<FreshnessView>,
     /// How many devices are in which state.
@@ -58,6 +60,17 @@ pub struct Overview {
     /// Whatever else is wrong, a sentence each: a model that failed its self-test, say. Every one of
     /// them makes the agent degraded.
     pub faults: Vec<String>,
+}
+
+/// The gateway's own clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ClockView {
+    /// Whether it is set, as far as anyone knows.
+    pub set: bool,
+    /// How often it was set since the agent started.
+    pub steps: u64,
+    /// Records that wait for it to be set.
+    pub records_held: u64,
 }
 
 impl Overview {

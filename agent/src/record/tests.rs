@@ -207,17 +207,40 @@ fn encode(effect: Effect) -> Value {
 }
 
 fn encode_as(number: u64, effect: Effect) -> Vec<u8> {
+    encode_with(number, effect, None).body
+}
+
+/// As they are while the gateway's clock is not set, and once it is.
+fn unset(effect: &Effect) -> Vec<Value> {
+    let all = [EventsBy::Gateway, EventsBy::Both, EventsBy::Senders];
+    let mut bodies: Vec<Vec<u8>> = all
+        .map(|events| encode_with(7, effect.clone(), Some(Unset { boot: 5, events })).body)
+        .into();
+    bodies.push(moved(&bodies[0], Span::from_secs(60)).unwrap());
+    assert!(
+        bodies[1..]
+            .iter()
+            .all(|body| moved(body, Span::from_secs(60)).is_none())
+    );
+    let value = |body: Vec<u8>| serde_json::from_slice(&body).unwrap();
+    bodies.into_iter().map(value).collect()
+}
+
+fn encode_with(number: u64, effect: Effect, unset: Option<Unset>) -> Record {
     let identity = Identity {
         agent: uuid::uuid!("f31c299d-0568-43ad-8b7f-fde21b78e33b"),
         store_epoch: 1,
     };
-    let numbered = Numbered { number, effect };
-    let record = Encoder::new("gateway-1", &identity).encode(
+    let numbered = Numbered {
+        number,
+        effect,
+        unset,
+    };
+    Encoder::new("gateway-1", &identity).encode(
         "hall/pump-1",
         &Device::new(Arc::new(class()), None, 0),
         &numbered,
-    );
-    record.body
+    )
 }
 
 /// Everything that may be in a record is in its schema, and the other way round.
@@ -247,12 +270,15 @@ fn summaries_are_as_published() {
     let bodies = [&records[2], &folded].map(|record| serde_json::to_vec(record).unwrap());
     let merged = merge(&bodies[0], &bodies[1]).unwrap();
     records.push(serde_json::from_slice(&merged).unwrap());
+    records.extend(unset(&window(ClosedBy::ClockSet, None, Verdict::Normal)));
     check("eyot.summary.v1", records);
 }
 
 #[test]
 fn alerts_are_as_published() {
-    check("eyot.alert.v1", alerts().into_iter().map(encode).collect());
+    let mut records: Vec<Value> = alerts().into_iter().map(encode).collect();
+    records.extend(unset(&alerts()[0]));
+    check("eyot.alert.v1", records);
 }
 
 #[test]
@@ -272,8 +298,10 @@ fn corrections_late_readings_and_stale_devices_are_as_published() {
             decided_at: at(13),
         }))
     };
-    let corrections = model_scores().into_iter().map(correction).map(encode);
-    check("eyot.correction.v1", corrections.collect());
+    let corrections = model_scores().into_iter().map(correction);
+    let mut records: Vec<Value> = corrections.clone().map(encode).collect();
+    records.extend(corrections.take(1).flat_map(|effect| unset(&effect)));
+    check("eyot.correction.v1", records);
     let late = Effect::Late(Box::new(LateReading {
         channel: 0,
         time: at(3),
@@ -283,7 +311,9 @@ fn corrections_late_readings_and_stale_devices_are_as_published() {
         end: at(10),
         arrived: at(13),
     }));
-    check("eyot.late.v1", vec![encode(late)]);
+    let mut records = unset(&late);
+    records.push(encode(late));
+    check("eyot.late.v1", records);
     let stale = |state| {
         Effect::Stale(Box::new(Stale {
             state,
@@ -294,7 +324,43 @@ fn corrections_late_readings_and_stale_devices_are_as_published() {
         }))
     };
     let both = [AlertState::Raised, AlertState::Cleared];
-    check("eyot.stale.v1", both.map(stale).map(encode).to_vec());
+    let mut records = both.map(stale).map(encode).to_vec();
+    records.extend(unset(&stale(AlertState::Raised)));
+    check("eyot.stale.v1", records);
+}
+
+#[test]
+fn only_what_is_all_by_a_clock_that_is_not_set_waits_for_it_and_alerts_do_not() {
+    let summary = || window(ClosedBy::Watermark, None, Verdict::Normal);
+    let waits =
+        |effect: Effect, events| encode_with(7, effect, Some(Unset { boot: 5, events })).unset;
+    assert_eq!(waits(summary(), EventsBy::Gateway), Some(5));
+    assert_eq!(waits(summary(), EventsBy::Senders), None);
+    assert_eq!(waits(summary(), EventsBy::Both), None);
+    assert_eq!(waits(alerts().remove(0), EventsBy::Gateway), None);
+}
+
+#[test]
+fn moved_records_have_all_their_times_moved_and_nothing_else() {
+    let summary = window(ClosedBy::Watermark, None, Verdict::Normal);
+    let records = unset(&summary);
+    let (mut moved, plain) = (records[3].clone(), encode(summary));
+    assert_eq!(moved["clock"]["moved_ms"], 60_000);
+    let later = |value: &Value| {
+        let time: jiff::Timestamp = value.as_str().unwrap().parse().unwrap();
+        (time + jiff::SignedDuration::from_secs(60)).to_string()
+    };
+    for (part, keys) in [
+        ("window", ["start", "end"]),
+        ("freshness", ["scored_at", "oldest"]),
+    ] {
+        for key in keys {
+            assert_eq!(moved[part][key], later(&plain[part][key]), "{key}");
+            moved[part][key] = plain[part][key].clone();
+        }
+    }
+    moved.as_object_mut().unwrap().remove("clock");
+    assert_eq!(moved, plain);
 }
 
 #[test]
@@ -347,6 +413,8 @@ async fn losses_are_as_published() {
         vfs: None,
         channel: 1,
         clock: || at(100),
+        hold_unsynced: eyot_pipeline::Span::from_secs(600),
+        moved: crate::record::moved,
         books: Arc::new(Nothing),
         slow_commit: None,
     })
@@ -358,6 +426,7 @@ async fn losses_are_as_published() {
         kind: "summary",
         oldest: at(0),
         body: Vec::new(),
+        unset: None,
     };
     let commit = store::Commit {
         position: 0,
@@ -411,7 +480,15 @@ fn the_examples_in_the_documentation_are_as_published() {
         assert_eq!(found, [""; 0], "{json}");
         names.push(name);
     }
-    assert_eq!(names, ["eyot.loss.v1", "eyot.summary.v1", "eyot.alert.v1"]);
+    assert_eq!(
+        names,
+        [
+            "eyot.loss.v1",
+            "eyot.timefix.v1",
+            "eyot.summary.v1",
+            "eyot.alert.v1"
+        ]
+    );
 }
 
 #[test]

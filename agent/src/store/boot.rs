@@ -15,7 +15,7 @@ use super::loss::Losses;
 use super::outbox::Outbox;
 use super::salvage::{self, Salvage};
 use super::schema::{self, MIGRATIONS, key};
-use super::{KnownDevice, Options, StoreError, checkpoints};
+use super::{KnownDevice, Options, StoreError, UnsetBoot, checkpoints, held};
 
 /// A database ready for use, and what was read from it.
 pub(super) struct Loaded {
@@ -27,6 +27,7 @@ pub(super) struct Loaded {
     /// Whether all of it is to be looked at while it is in use.
     pub(super) scan_due: bool,
     pub(super) devices: Vec<KnownDevice>,
+    pub(super) unset: Vec<UnsetBoot>,
 }
 
 /// How often it is looked whether the lock is free, and the pause in between.
@@ -182,6 +183,7 @@ fn read(
         scan_due: false,
         clean_stop: schema::counter(&db, key::CLEAN_STOP).map_err(&opening)? == 1,
         devices: checkpoints::known(&db).map_err(&opening)?,
+        unset: held::unset(&db).map_err(&opening)?,
         db,
     })
 }

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use eyot_pipeline::ledger::Lane;
 use eyot_pipeline::retention::Reason;
+use eyot_pipeline::time::Span;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::boot::Loaded;
@@ -13,7 +14,7 @@ use super::message::{Intake, OpenDevice, Reply, Service};
 use super::thread::{Ports, Worker};
 use super::{
     Checkpoint, Commit, Committed, DeadLetter, DeadLetterRow, DeviceRow, Gap, Options, OutRow,
-    Pace, Stats, StoreError, Tallies,
+    Pace, Stats, StoreError, Tallies, UnsetBoot,
 };
 
 /// Sends requests to the store. When the last handle is dropped the store stops in order, as by
@@ -208,6 +209,18 @@ impl StoreHandle {
             reply,
         })
         .await
+    }
+
+    /// The gateway's clock is not set in this start of it; `None`: it is, and what waits for that of other starts waits in
+    /// vain.
+    pub async fn clock_unset(&self, unset: Option<UnsetBoot>) -> Result<(), StoreError> {
+        self.ask(|reply| Service::ClockUnset(unset, reply)).await
+    }
+
+    /// The gateway's clock was set: times of that start of it are to be moved by so much. The upstream is told, and what
+    /// has waited for it leaves.
+    pub async fn clock_set(&self, boot: u128, by: Span) -> Result<(), StoreError> {
+        self.ask(|reply| Service::ClockSet(boot, by, reply)).await
     }
 
     /// Writes down times of which nobody knows what was lost.

@@ -95,6 +95,11 @@ impl Losses {
         }
     }
 
+    /// The id of a record of that number.
+    pub(super) fn id(&self, number: u64) -> String {
+        format!("{}/{number}", self.prefix)
+    }
+
     /// A record was given up at `now`, while `waiting` loss records were in the outbox.
     pub(super) fn add(&mut self, reason: Reason, gone: &Gone, now: Timestamp, waiting: u64) {
         let open = self
@@ -146,7 +151,7 @@ impl Losses {
             let row = outbox::open_device(db, DEVICE, "")?;
             let number = row.last_effect + 1;
             let body = open.encode(db, agent, prefix, *lane, *reason, number)?;
-            let seq = insert(db, row.id, number, open.from, now, &body)?;
+            let seq = insert(db, row.id, (number, KIND), open.from, now, &body)?;
             open.row = Some((seq, number));
             written.added += 1;
             written.bytes += outbox::row_bytes(body.len());
@@ -240,10 +245,10 @@ fn rewrite(db: &Connection, seq: i64, number: u64, body: &[u8]) -> rusqlite::Res
 }
 
 /// Adds a record and returns its position.
-fn insert(
+pub(super) fn insert(
     db: &Connection,
     device: i64,
-    number: u64,
+    (number, kind): (u64, &str),
     oldest: Timestamp,
     now: Timestamp,
     body: &[u8],
@@ -252,7 +257,7 @@ fn insert(
         outbox::code(Lane::Loss),
         device,
         number,
-        KIND,
+        kind,
         oldest.0,
         body,
         outbox::checksum(device, number, body),

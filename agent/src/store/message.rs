@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use eyot_pipeline::ledger::{Lane, LaneBook, SourceBook};
 use eyot_pipeline::retention::Reason;
-use eyot_pipeline::time::Timestamp;
+use eyot_pipeline::time::{Span, Timestamp};
 use tokio::sync::oneshot;
 
-use super::{LetterCounts, StoreError, Tallies};
+use super::{LetterCounts, StoreError, Tallies, UnsetBoot};
 
 /// A device as the store knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +127,8 @@ pub struct Record {
     pub oldest: Timestamp,
     /// The encoded record.
     pub body: Vec<u8>,
+    /// There if it waits for the gateway's clock to be set: its times are by that, in this start of the gateway.
+    pub unset: Option<u128>,
 }
 
 /// Waits for a [`Commit`] to be durable: holds its admission permits and settles its readings.
@@ -242,6 +244,8 @@ pub struct Stats {
     pub devices: u64,
     /// What became of dead letters.
     pub dead_letters: LetterCounts,
+    /// Records that wait for the gateway's clock to be set.
+    pub held: u64,
     /// Times of which nobody knows what was lost.
     pub gaps: Gaps,
     /// Effects whose number did not follow the one before: a bug, or effects lost before commit.
@@ -280,6 +284,10 @@ pub(super) enum Service {
     GiveUp(Vec<(Lane, i64)>, Reason),
     Newest(Reply<i64>),
     Stats(Reply<Stats>),
+    /// The gateway's clock is not set in this start of it; `None`: it is.
+    ClockUnset(Option<UnsetBoot>, Reply<()>),
+    /// It was set: times of that start are to be moved by so much.
+    ClockSet(u128, Span, Reply<()>),
     /// Makes what is committed survive the loss of power.
     Sync(Reply<()>),
     Subscriptions {

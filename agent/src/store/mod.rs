@@ -34,6 +34,7 @@ mod fold;
 mod gaps;
 mod handle;
 mod headroom;
+mod held;
 mod identity;
 mod loss;
 mod message;
@@ -55,7 +56,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eyot_pipeline::retention::Quotas;
-use eyot_pipeline::time::Timestamp;
+use eyot_pipeline::time::{Span, Timestamp};
 
 pub use books::Books;
 pub use downsample::Merge;
@@ -101,8 +102,12 @@ pub struct Options {
     pub dead_letters: usize,
     /// Requests that each of the two channels holds before senders wait.
     pub channel: usize,
-    /// The agent's wall clock.
+    /// Gateway time.
     pub clock: fn() -> Timestamp,
+    /// How long records wait for the gateway's clock to be set, if their times are by it.
+    pub hold_unsynced: Span,
+    /// A record with its times moved.
+    pub moved: Moved,
     /// The sources' live books. Put [`Store::books`] back into them before the first commit is sent:
     /// nothing is saved before.
     pub books: Arc<dyn Books>,
@@ -117,6 +122,18 @@ pub struct Options {
     pub vfs: Option<String>,
 }
 
+/// A record whose times were by a clock that was not set, with all of them so much later; `None` if it is none.
+pub type Moved = fn(&[u8], Span) -> Option<Vec<u8>>;
+
+/// A start of the gateway in which its clock was not set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnsetBoot {
+    /// Which.
+    pub boot: u128,
+    /// What the gateway's time was, less the time since that start.
+    pub base: Timestamp,
+}
+
 /// An open store.
 pub struct Store {
     /// Sends requests; cheap to clone.
@@ -129,6 +146,8 @@ pub struct Store {
     pub books: HashMap<String, SourceState>,
     /// Every device ever opened.
     pub devices: Vec<KnownDevice>,
+    /// Starts of the gateway of which it is not known how far off its clock was.
+    pub unset: Vec<UnsetBoot>,
     /// Where an unusable database was set aside to, if one was.
     pub set_aside: Option<PathBuf>,
     /// What this one has of it: the rest is lost.
@@ -159,6 +178,7 @@ impl Store {
         let (identity, clean_stop) = (loaded.identity, loaded.clean_stop);
         let books = loaded.ledger.stored();
         let devices = std::mem::take(&mut loaded.devices);
+        let unset = std::mem::take(&mut loaded.unset);
         let (handle, thread) = handle::start(options, lock, loaded)?;
         Ok(Self {
             handle,
@@ -166,6 +186,7 @@ impl Store {
             identity,
             books,
             devices,
+            unset,
             set_aside,
             salvage,
             unclean_stop: !clean_stop,

@@ -6,6 +6,7 @@ use eyot_pipeline::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::fold::{self, Folded};
+use super::held::{self, Waiting};
 use super::loss::Losses;
 use super::schema::{self, key};
 use super::{Commit, DeviceRow, Eviction, OutRow, checkpoints};
@@ -24,6 +25,7 @@ pub(super) struct Outbox {
     pub(super) squeezed: u64,
     pub(super) losses: Losses,
     pub(super) folded: Folded,
+    pub(super) waiting: Waiting,
     /// Gateway time of the transaction.
     pub(super) now: Timestamp,
 }
@@ -73,11 +75,15 @@ pub(super) type Lanes = ([LaneBook; Lane::ALL.len()], [u64; Lane::ALL.len()]);
 
 /// The lanes of a database that nobody has loaded.
 pub(super) fn stored_lanes(db: &Connection) -> rusqlite::Result<Lanes> {
-    let (folded, folded_bytes) = Folded::load(db)?;
-    lanes(db, folded.rows, folded_bytes)
+    let folded = Folded::load(db)?;
+    lanes(db, &folded, held::load(db)?)
 }
 
-fn lanes(db: &Connection, folded_rows: u64, folded_bytes: u64) -> rusqlite::Result<Lanes> {
+fn lanes(
+    db: &Connection,
+    (folded, folded_bytes): &(Folded, u64),
+    waiting: Waiting,
+) -> rusqlite::Result<Lanes> {
     let mut books = [LaneBook::default(); Lane::ALL.len()];
     let mut bytes = [0; Lane::ALL.len()];
     for lane in Lane::ALL {
@@ -97,8 +103,12 @@ fn lanes(db: &Connection, folded_rows: u64, folded_bytes: u64) -> rusqlite::Resu
             })?;
         bytes[lane as usize] = bodies + book.buffered * ROW_BYTES;
         if lane == fold::LANE {
-            book.buffered += folded_rows;
+            book.buffered += folded.rows;
             bytes[lane as usize] += folded_bytes;
+        }
+        if lane == held::LANE {
+            book.buffered += waiting.rows;
+            bytes[lane as usize] += waiting.bytes;
         }
         if !book.balanced() {
             tracing::error!(
@@ -118,10 +128,11 @@ impl Outbox {
         losses: Losses,
         now: Timestamp,
     ) -> rusqlite::Result<Self> {
-        let (folded, folded_bytes) = Folded::load(db)?;
-        let (lanes, bytes) = lanes(db, folded.rows, folded_bytes)?;
+        let (folded, waiting) = (Folded::load(db)?, held::load(db)?);
+        let (lanes, bytes) = lanes(db, &folded, waiting)?;
         Ok(Self {
-            folded,
+            folded: folded.0,
+            waiting,
             lanes,
             bytes,
             quotas,
@@ -146,6 +157,9 @@ impl Outbox {
             held.records += self.book(lane).buffered;
             held.bytes += self.bytes[lane as usize];
         }
+        // What waits for the clock has a bound of its own.
+        held.records = held.records.saturating_sub(self.waiting.rows);
+        held.bytes = held.bytes.saturating_sub(self.waiting.bytes);
         held
     }
 
@@ -188,16 +202,20 @@ impl Outbox {
                 );
                 schema::count_up(db, key::EFFECT_GAPS, 1)?;
             }
-            insert.execute(params![
-                code(record.lane),
-                commit.device,
-                record.number,
-                record.kind,
-                record.oldest.0,
-                record.body,
-                checksum(commit.device, record.number, &record.body),
-                self.now.0,
-            ])?;
+            if let Some(boot) = record.unset {
+                self.hold(db, commit.device, record, boot)?;
+            } else {
+                insert.execute(params![
+                    code(record.lane),
+                    commit.device,
+                    record.number,
+                    record.kind,
+                    record.oldest.0,
+                    record.body,
+                    checksum(commit.device, record.number, &record.body),
+                    self.now.0,
+                ])?;
+            }
             self.enqueued(record.lane, 1, row_bytes(record.body.len()));
             last = record.number;
             added += 1;

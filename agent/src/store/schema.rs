@@ -135,6 +135,29 @@ pub(super) const MIGRATIONS: &[&str] = &[
     -- End of the newest window that a record tells of; 0 where it is not known.
     ALTER TABLE devices ADD COLUMN told_until INTEGER NOT NULL DEFAULT 0;
 ",
+    "
+    -- Records that wait for the gateway's clock to be set: their times are by it, in that start of the gateway.
+    CREATE TABLE held (
+        id     INTEGER PRIMARY KEY AUTOINCREMENT,
+        boot   BLOB NOT NULL,
+        device INTEGER NOT NULL,
+        effect INTEGER NOT NULL,
+        kind   TEXT NOT NULL,
+        oldest INTEGER NOT NULL,
+        body   BLOB NOT NULL,
+        crc    INTEGER NOT NULL,
+        -- Gateway time of the commit.
+        at     INTEGER NOT NULL
+    ) STRICT;
+
+    -- Starts of the gateway in which its clock was not set: what its time was, less the time since then, and what
+    -- that is to be moved by, in ns; NULL as long as nobody knows.
+    CREATE TABLE boots (
+        boot  BLOB PRIMARY KEY,
+        base  INTEGER NOT NULL,
+        moved INTEGER
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Keys of `meta`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eyot_pipeline::retention::Reason;
+use eyot_pipeline::time::Span;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -17,7 +18,9 @@ use super::message::{Intake, Service};
 use super::outbox::{self, Outbox, Removal};
 use super::scan::Scan;
 use super::schema::{self, key};
-use super::{DeviceRow, Options, Stats, StoreError, boot, dead_letters, gaps, headroom, loss};
+use super::{
+    DeviceRow, Options, Stats, StoreError, boot, dead_letters, gaps, headroom, held, loss,
+};
 
 /// Books that change without any commit are saved this often, or as often as the options say if that is longer.
 const BOOKS_INTERVAL: Duration = Duration::from_secs(1);
@@ -325,11 +328,13 @@ impl Worker {
         let idle = BOOKS_INTERVAL.max(self.options.books_interval);
         self.books_due = Some(instant + self.options.pace.stretch(idle));
         let now = (self.options.clock)();
-        if batch.is_empty() && !books && !self.outbox.is_due(&self.db, now)? {
-            return Ok(Written::default());
-        }
         let mut outbox = self.outbox.clone();
         outbox.now = now;
+        let due =
+            outbox.is_due(&self.db, now)? || outbox.is_release_due(&self.db, &self.options)?;
+        if batch.is_empty() && !books && !due {
+            return Ok(Written::default());
+        }
         let mut written = Written::default();
         let tx = self
             .db
@@ -345,6 +350,7 @@ impl Worker {
         for commit in &batch.commits {
             written.added += outbox.append(&tx, commit)?;
         }
+        written.added += outbox.release(&tx, &self.options)?;
         written.added += outbox.settle(&tx)?;
         outbox.save(&tx, &self.outbox)?;
         dead_letters::append(&tx, &batch.letters, self.options.dead_letters)?;
@@ -404,6 +410,16 @@ impl Worker {
             Service::Stats(reply) => {
                 let _ = reply.send(self.stats().map_err(StoreError::reading("statistics")));
             }
+            Service::ClockUnset(unset, reply) => {
+                self.outbox.clock_is_unset(unset.map(|unset| unset.boot));
+                let begun = held::begin(&self.db, unset);
+                let _ = reply.send(begun.map_err(StoreError::reading("starts of the gateway")));
+            }
+            Service::ClockSet(boot, by, reply) => {
+                let set = self.clock_set(boot, by);
+                self.books_due = Some(Instant::now());
+                let _ = reply.send(set.map_err(StoreError::reading("starts of the gateway")));
+            }
             Service::Sync(reply) => {
                 let synced = schema::sync(&self.db);
                 if let Err(error) = &synced {
@@ -435,6 +451,18 @@ impl Worker {
         }
     }
 
+    fn clock_set(&mut self, boot: u128, by: Span) -> rusqlite::Result<()> {
+        let mut outbox = self.outbox.clone();
+        outbox.now = (self.options.clock)();
+        let tx = self.db.transaction()?;
+        outbox.clock_set(&tx, &self.options.agent, boot, by)?;
+        outbox.save(&tx, &self.outbox)?;
+        tx.commit()?;
+        self.outbox = outbox;
+        self.ports.changed.send_modify(|n| *n += 1);
+        Ok(())
+    }
+
     fn stats(&self) -> rusqlite::Result<Stats> {
         let devices = self
             .db
@@ -452,6 +480,7 @@ impl Worker {
             evictions: outbox::evictions(&self.db)?,
             devices,
             dead_letters: dead_letters::counts(&self.db)?,
+            held: self.outbox.waiting.rows,
             gaps: gaps::summary(&self.db)?,
             effect_gaps: schema::counter(&self.db, key::EFFECT_GAPS)?,
             refused: schema::counter(&self.db, key::REFUSED)?,

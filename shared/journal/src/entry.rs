@@ -2,7 +2,7 @@
 
 use eyot_pipeline::ledger::{MessageFate, ReadingFate};
 use eyot_pipeline::reading::{ChannelIndex, Sender};
-use eyot_pipeline::{Reading, Timestamp};
+use eyot_pipeline::{ClockStep, Reading, Timestamp};
 
 pub(crate) mod decode;
 pub(crate) mod encode;
@@ -95,13 +95,22 @@ pub enum DeviceInput<'a> {
     },
 }
 
-/// What a device is told of a sender, before the reading of that place among those of the same input.
+/// What a device is told beside readings, before the reading of that place among those of the same input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Told {
     /// Place of the reading; as many as there are readings: behind all.
     pub before: u32,
-    /// What the sender is.
-    pub sender: Sender,
+    /// What it is told.
+    pub what: Telling,
+}
+
+/// What a device may be told beside readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// What a sender is.
+    Sender(Sender),
+    /// What the gateway's clock is worth, and by how much it was set.
+    Clock(ClockStep),
 }
 
 /// The names behind a key and its channel indices. They do not change as long as the journal is open.

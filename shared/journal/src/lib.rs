@@ -37,7 +37,9 @@
 //!   they are and their runs (`run`), with the length before them. If there is just one, of readings, the flag
 //!   *one* says so: then there are only its device, how many readings unless *single* says one, and the runs.
 //! - **Origins**, before the runs of each input if the flag *origins* says so: sequence numbers, what times come from, and
-//!   what the device is told of its senders (`entry::origin`). A message costs three bytes for it and an input two, plain readings nothing.
+//!   what the device is told of its senders and of the gateway's clock (`entry::origin`). A message costs three bytes for it
+//!   and an input two, an input without times of its own two, readings with a time nothing.
+//! - **Version** 2; what it adds to 1 is what is told of the gateway's clock and the short form of origins. Both are read.
 //!
 //! # Damage
 //!
@@ -63,7 +65,8 @@ pub use entry::decode::{EntryRef, InputRef, Inputs};
 pub use entry::origin::{Origins, Tellings};
 pub use entry::source::{Fate, SourceRef};
 pub use entry::{
-    Delivery, DeviceInput, DeviceNames, Entry, Letter, Position, SourcePart, Told, admission,
+    Delivery, DeviceInput, DeviceNames, Entry, Letter, Position, SourcePart, Telling, Told,
+    admission,
 };
 pub use error::{CommitError, FileError};
 pub use reader::{Reader, Readers, Step};

@@ -12,7 +12,9 @@ static CRC: crc::Crc<u32, crc::Table<16>> =
     crc::Crc::<u32, crc::Table<16>>::new(&crc::CRC_32_ISCSI);
 
 const MAGIC: [u8; 8] = *b"EYOTJRNL";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// The earliest that is read: what came later is only added.
+const EARLIEST: u16 = 1;
 
 /// Bytes of a header.
 pub(crate) const HEADER: usize = 32;
@@ -97,7 +99,7 @@ impl Header {
         };
         if CRC.checksum(&bytes[..HEADER - CRC_BYTES]) != crc {
             Err(BadHeader::Checksum)
-        } else if version != VERSION {
+        } else if !(EARLIEST..=VERSION).contains(&version) {
             Err(BadHeader::Version(version))
         } else if header.first != first {
             Err(BadHeader::Name)

@@ -85,6 +85,40 @@ pub enum Taken {
     Revises,
 }
 
+/// The gateway's time, and what it rules out.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The time.
+    pub now: Timestamp,
+    /// The latest plausible event time.
+    pub latest: Timestamp,
+    /// No event time moves a watermark beyond this.
+    pub reach: Timestamp,
+}
+
+impl Moment {
+    /// By a clock that is set: event times may be a little ahead of it, and watermarks may not.
+    #[must_use]
+    pub fn set(now: Timestamp, class: &ClassConfig) -> Self {
+        Self {
+            now,
+            latest: latest(now, class),
+            reach: now,
+        }
+    }
+
+    /// By a clock that is not, and rules nothing out.
+    #[must_use]
+    pub fn unset(now: Timestamp, class: &ClassConfig) -> Self {
+        let latest = end_of_time(class);
+        Self {
+            now,
+            latest,
+            reach: latest,
+        }
+    }
+}
+
 /// Up to where the device's earliest frame cares about a channel's frontier.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FrameBound {
@@ -119,6 +153,8 @@ pub struct Channel {
     low: f64,
     high: f64,
     kind: ChannelKind,
+    /// Whether the last reading that was taken in has no time of its own, but the gateway's.
+    by_gateway: bool,
     /// Gateway time at which a reading was last taken in.
     last_taken: Timestamp,
     /// Samples before this place are in closed windows.
@@ -149,6 +185,7 @@ impl Channel {
             low: config.min.max(-MAX_MAGNITUDE),
             high: config.max.min(MAX_MAGNITUDE),
             kind: config.kind,
+            by_gateway: false,
             last_taken: Timestamp::MIN,
             open_from: 0,
             closed_until: Timestamp::MIN,
@@ -159,19 +196,19 @@ impl Channel {
         }
     }
 
-    /// Takes a reading that is the newest of its channel and closes nothing: the way of nearly all.
-    /// `latest` is the latest plausible time. False if it needs a closer look.
+    /// Takes a reading that is the newest of its channel and closes nothing: the way of nearly all. False if it needs
+    /// a closer look.
     #[inline]
     pub(crate) fn append(
         &mut self,
         reading: &Reading,
-        now: Timestamp,
-        latest: Timestamp,
+        moment: &Moment,
         frame: &FrameBound,
     ) -> bool {
-        let reached = reading.time.min(now);
-        let plausible =
-            reading.value >= self.low && reading.value <= self.high && reading.time <= latest;
+        let reached = reading.time.min(moment.reach);
+        let plausible = reading.value >= self.low
+            && reading.value <= self.high
+            && reading.time <= moment.latest;
         let stirs_frame = (reached >= frame.passed && self.frontier < frame.passed)
             || (reached > self.frontier && self.frontier >= frame.ahead);
         let newest = self
@@ -183,7 +220,8 @@ impl Channel {
         }
         self.samples.push(Sample::new(reading));
         self.room -= 1;
-        self.last_taken = now;
+        self.last_taken = moment.now;
+        self.by_gateway = reading.origin.is_by_gateway();
         self.advance(reached);
         true
     }
@@ -204,11 +242,11 @@ impl Channel {
     pub fn take(
         &mut self,
         reading: &Reading,
-        now: Timestamp,
+        moment: &Moment,
         class: &ClassConfig,
         scratch: &mut Scratch,
     ) -> Result<Taken, ReadingFate> {
-        self.plausible(reading, now, class)?;
+        self.plausible(reading, moment)?;
         if self.is_late(reading.time, class) && !self.accepts(reading.time, class) {
             return Err(ReadingFate::Late);
         }
@@ -226,11 +264,12 @@ impl Channel {
             Ok(at) if reading.origin.number().is_some() => at,
             Ok(_) => return Err(ReadingFate::Duplicate),
         };
-        self.advance(reading.time.min(now));
+        self.advance(reading.time.min(moment.reach));
+        self.by_gateway = reading.origin.is_by_gateway();
         if self.samples.len() >= class.max_window_readings {
             return Err(ReadingFate::RejectedWindowFull);
         }
-        Ok(self.insert(at, &sample, now, class, scratch))
+        Ok(self.insert(at, &sample, moment.now, class, scratch))
     }
 
     /// Where a sample is, or else where it belongs.
@@ -319,6 +358,36 @@ impl Channel {
             .then(|| self.last_taken + idle_timeout)
     }
 
+    /// Whether its event times are by the gateway's clock.
+    pub(crate) fn is_by_gateway(&self) -> bool {
+        self.by_gateway
+    }
+
+    /// As a checkpoint has it.
+    pub(crate) fn set_by_gateway(&mut self, by_gateway: bool) {
+        self.by_gateway = by_gateway;
+    }
+
+    /// The gateway's clock shows `by` more from now on.
+    pub(crate) fn step(&mut self, by: Span) {
+        if self.last_taken != Timestamp::MIN {
+            self.last_taken = self.last_taken + by;
+        }
+    }
+
+    /// Forgets all readings, and how far time had come: what comes next is by another clock.
+    pub(crate) fn begin_anew(&mut self, class: &ClassConfig) {
+        self.samples.clear();
+        self.panes.clear();
+        self.dirty.clear();
+        self.open_from = 0;
+        self.frontier = Timestamp::MIN;
+        self.frontier_before = Timestamp::MIN;
+        self.closed_until = Timestamp::MIN;
+        self.forgotten = Timestamp::MIN;
+        self.refresh(class);
+    }
+
     /// Closes windows that end by `until` without a word. Windows that overlap later lose what they have of them.
     pub(crate) fn forget_until(&mut self, until: Timestamp, class: &ClassConfig) {
         self.closed_until = self.closed_until.max(until);
@@ -343,17 +412,12 @@ impl Channel {
     }
 
     /// Whether a reading can be true at all.
-    fn plausible(
-        &self,
-        reading: &Reading,
-        now: Timestamp,
-        class: &ClassConfig,
-    ) -> Result<(), ReadingFate> {
+    fn plausible(&self, reading: &Reading, moment: &Moment) -> Result<(), ReadingFate> {
         if !reading.value.is_finite() {
             Err(ReadingFate::RejectedNotFinite)
         } else if reading.value < self.low || reading.value > self.high {
             Err(ReadingFate::RejectedRange)
-        } else if reading.time > latest(now, class) {
+        } else if reading.time > moment.latest {
             Err(ReadingFate::RejectedFuture)
         } else if reading.time < Timestamp::YEAR_2000 {
             Err(ReadingFate::RejectedPast)

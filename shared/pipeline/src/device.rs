@@ -10,6 +10,7 @@ use crate::config::{ChannelConfig, ClassConfig};
 use crate::detect::ChannelDetectors;
 use crate::effect::{ClosedBy, DegradedReason, Effect, Numbered, Verdict};
 use crate::frame::{Frame, Frames, Placed};
+use crate::gateway::{ClockStep, EventsBy, GatewayClock};
 use crate::ledger::ReadingFate;
 use crate::model::{Baseline, Model};
 use crate::reading::{ChannelIndex, Reading, Sender};
@@ -24,6 +25,7 @@ pub use self::senders::TimeCounts;
 pub use self::tally::Tally;
 
 mod checkpoint;
+mod gateway;
 mod intake;
 mod revise;
 mod scoring;
@@ -58,6 +60,13 @@ pub enum Input<'a> {
     Timer {
         /// Gateway time.
         now: Timestamp,
+    },
+    /// The gateway's clock is set, or is another one than the device knows of. What is known already changes nothing.
+    Clock {
+        /// Gateway time, by the clock as it is from now on.
+        now: Timestamp,
+        /// How it differs from before.
+        step: ClockStep,
     },
     /// The agent stops: what is open is closed, so that nothing is forgotten.
     Stop {
@@ -101,6 +110,7 @@ pub struct Device {
     watches: Vec<Watch>,
     silence: Silence,
     senders: Senders,
+    gateway: GatewayClock,
     /// Gateway time at which the first closed window changed of those that are still to be emitted again.
     dirty_since: Option<Timestamp>,
     /// The furthest that any channel has gone on from.
@@ -133,6 +143,7 @@ impl Device {
             watches: vec![Watch::default(); watches],
             silence: Silence::default(),
             senders: Senders::default(),
+            gateway: GatewayClock::default(),
             dirty_since: None,
             ahead: Timestamp::MIN,
             awaited: 0,
@@ -172,6 +183,7 @@ impl Device {
                 self.complete_frames(now, false, effects);
                 self.listen(now, effects);
             }
+            Input::Clock { now, step } => self.set_clock(now, step, effects),
             Input::Stop { now } => {
                 self.dirty_since = self.dirty_since.map(|_| Timestamp::MIN);
                 self.emit_revisions(now, effects);
@@ -383,10 +395,12 @@ impl Device {
             .unwrap_or_default()
     }
 
-    fn emit(&mut self, effect: Effect, effects: &mut Vec<Numbered>) {
+    /// `events`: whose its event times are.
+    fn emit(&mut self, effect: Effect, events: EventsBy, effects: &mut Vec<Numbered>) {
         effects.push(Numbered {
             number: self.next_effect,
             effect,
+            unset: self.unset(events),
         });
         self.next_effect += 1;
     }

@@ -4,6 +4,7 @@ use eyot_signal::Summary;
 use serde::{Deserialize, Serialize};
 
 use crate::feature::Feature;
+use crate::gateway::Unset;
 use crate::lean;
 use crate::reading::ChannelIndex;
 use crate::scorer::ModelId;
@@ -16,6 +17,8 @@ pub struct Numbered {
     pub number: u64,
     /// What to do.
     pub effect: Effect,
+    /// There if the gateway's clock was not set: what its times are worth.
+    pub unset: Option<Unset>,
 }
 
 /// What a device's state machine returns.
@@ -77,6 +80,8 @@ pub enum ClosedBy {
     Shutdown,
     /// It closed after the device's window had been scored without it, and was not scored.
     Straggler,
+    /// The gateway's clock was set, by which its times were.
+    ClockSet,
 }
 
 impl ClosedBy {
@@ -87,6 +92,7 @@ impl ClosedBy {
             Self::Watermark => "watermark",
             Self::Idle => "idle",
             Self::Shutdown => "shutdown",
+            Self::ClockSet => "clock_set",
             Self::Straggler => "straggler",
         }
     }

@@ -14,7 +14,7 @@ use crate::channel::ClosedWindow;
 use crate::effect::{ChannelSummary, ClosedBy};
 use crate::lean;
 use crate::reading::ChannelIndex;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// The windows of a device's channels over the same stretch of event time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -185,6 +185,29 @@ impl Frames {
         let frame = self.open.pop_front()?;
         self.gone = Some(frame.start);
         Some(frame)
+    }
+
+    /// Whether a frame waits with a window of such a channel.
+    pub(crate) fn waits_with(&self, is: impl Fn(ChannelIndex) -> bool) -> bool {
+        let parts = self.open.iter().flat_map(|frame| &frame.channels);
+        parts.into_iter().any(|part| is(part.channel))
+    }
+
+    /// What comes next of such channels is by another clock: nothing that has gone came before it, or is revised by it.
+    /// Frames with any of them are let go of.
+    pub(crate) fn begin_anew(&mut self, is: impl Fn(ChannelIndex) -> bool) -> Vec<Frame> {
+        self.gone = None;
+        let old = |gone: &Gone| gone.frame.channels.iter().any(|part| is(part.channel));
+        let (old, kept): (Vec<_>, Vec<_>) = self.kept.drain(..).partition(old);
+        self.kept = kept.into();
+        old.into_iter().map(|gone| gone.frame).collect()
+    }
+
+    /// The gateway's clock shows `by` more from now on.
+    pub(crate) fn step(&mut self, by: Span) {
+        for frame in &mut self.open {
+            frame.begun = frame.begun + by;
+        }
     }
 
     /// Keeps a frame that has gone, for revisions.

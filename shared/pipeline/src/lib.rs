@@ -19,6 +19,7 @@ pub mod effect;
 pub mod feature;
 pub mod forward;
 pub mod frame;
+pub mod gateway;
 mod lean;
 pub mod ledger;
 pub mod model;
@@ -35,5 +36,6 @@ pub mod window;
 
 pub use device::{Device, Input};
 pub use effect::{Effect, Numbered};
+pub use gateway::{ClockStep, GatewayClock};
 pub use reading::Reading;
 pub use time::{Span, Timestamp};

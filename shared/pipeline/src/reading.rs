@@ -124,6 +124,13 @@ impl Origin {
         self.bits & (Self::NUMBERED | 2) == 0
     }
 
+    /// Whether its time is by the gateway's clock, since it has none of its own.
+    #[must_use]
+    #[inline]
+    pub const fn is_by_gateway(self) -> bool {
+        self.bits & Self::CLOCK != 0
+    }
+
     /// The sequence number of its message, below the sender's modulus.
     #[must_use]
     pub const fn number(self) -> Option<u32> {

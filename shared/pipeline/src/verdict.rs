@@ -47,6 +47,11 @@ pub struct VerdictState {
 }
 
 impl VerdictState {
+    /// What comes next is by another clock, and no longer too soon.
+    pub(crate) fn end_cooldown(&mut self) {
+        self.quiet_until = None;
+    }
+
     /// Takes in a window that ended at `end`. `fused` is `None` while no detector speaks.
     pub fn observe(
         &mut self,

@@ -30,6 +30,48 @@ impl ChildAgent {
 
     /// The same for a command that ends in the program.
     pub(crate) async fn start_by(
+        command: Command,
+        setup: &Setup<'_>,
+        plant: u16,
+        shore: Option<u16>,
+        folder: &Path,
+    ) -> Self {
+        let mut agent = Self::spawn(command, setup, plant, shore, folder);
+        until("the agent to be healthy", async || {
+            agent.assert_runs();
+            child::get(&agent.page, "/healthz")
+                .is_ok_and(|(status, _)| status == 200)
+                .then_some(())
+        })
+        .await;
+        agent
+    }
+
+    /// The same where there is something that it is not healthy for: waits until its sources are connected.
+    pub(crate) async fn start_unhealthy_by(
+        command: Command,
+        setup: &Setup<'_>,
+        plant: u16,
+        shore: Option<u16>,
+        folder: &Path,
+    ) -> Self {
+        let mut agent = Self::spawn(command, setup, plant, shore, folder);
+        until("the agent to be connected", async || {
+            agent.assert_runs();
+            let (_, body) = child::get(&agent.page, "/api/overview.json").ok()?;
+            let overview: Value = serde_json::from_str(&body).ok()?;
+            (overview["sources"][0]["link"]["connected"] == true).then_some(())
+        })
+        .await;
+        agent
+    }
+
+    fn assert_runs(&mut self) {
+        let ended = self.process.ended();
+        assert!(ended.is_none(), "it ended: {ended:?}\n{}", self.log());
+    }
+
+    fn spawn(
         mut command: Command,
         setup: &Setup<'_>,
         plant: u16,
@@ -44,20 +86,11 @@ impl ChildAgent {
         let config = write(folder, &setup.text(plant, shore));
         let log = folder.join("agent.log");
         command.args(["run", "--config"]).arg(config);
-        let mut agent = Self {
+        Self {
             process: Process::start(&mut command, &log).unwrap(),
             page: page.clone(),
             log,
-        };
-        until("the agent to be healthy", async || {
-            let ended = agent.process.ended();
-            assert!(ended.is_none(), "it ended: {ended:?}\n{}", agent.log());
-            child::get(&agent.page, "/healthz")
-                .is_ok_and(|(status, _)| status == 200)
-                .then_some(())
-        })
-        .await;
-        agent
+        }
     }
 
     /// What `/api/overview.json` says.

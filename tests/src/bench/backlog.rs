@@ -50,6 +50,8 @@ impl Backlog {
             dead_letters: 100,
             channel: 64,
             clock,
+            hold_unsynced: Span::ZERO,
+            moved: eyot::record::moved,
             books: Arc::new(NoBooks),
             books_interval: Duration::ZERO,
             pace: store::Pace::default(),
@@ -128,5 +130,6 @@ fn summary(id: &str, name: &str, device: u64, number: u64) -> Record {
         kind: "summary",
         oldest: Timestamp(i64::try_from(oldest.as_nanosecond()).unwrap_or_default()),
         body: body.into_bytes(),
+        unset: None,
     }
 }

@@ -44,6 +44,7 @@ impl Display for Table<'_> {
         database(f, status)?;
         freshness(f, &status["freshness_max_s"])?;
         wear(f, &status["wear"])?;
+        clock(f, &status["clock"])?;
         gaps(f, &status["gaps"])
     }
 }
@@ -256,6 +257,18 @@ fn wear(f: &mut Formatter<'_>, wear: &Value) -> fmt::Result {
         write!(f, "; the medium lasts {}", Years(days))?;
     }
     Ok(())
+}
+
+fn clock(f: &mut Formatter<'_>, clock: &Value) -> fmt::Result {
+    if clock["set"].as_bool() != Some(false) {
+        return Ok(());
+    }
+    let held = Count(number(&clock["records_held"]));
+    line(
+        f,
+        "clock",
+        format_args!("not set; {held} records wait for it"),
+    )
 }
 
 fn gaps(f: &mut Formatter<'_>, gaps: &Value) -> fmt::Result {

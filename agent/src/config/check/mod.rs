@@ -16,8 +16,8 @@ use super::raw::{self, Period, Size};
 use super::text::{self, TextError};
 use super::tree::Node;
 use super::{
-    Agent, Asset, Class, Config, Durability, Freshness, Http, Journal, Limits, Member, Outbox,
-    Source, Store, default,
+    Agent, Asset, Class, Clock, Config, Durability, Freshness, Http, Journal, Limits, Member,
+    Outbox, Source, Store, default,
 };
 
 mod broker;
@@ -39,6 +39,7 @@ pub(super) fn config(
     let limits = check.limits(&raw.limits, &root.key("limits"));
     let store = check.store(&raw.store, &root.key("store"));
     let journal = check.journal(&raw.journal, &root.key("journal"));
+    let clock = check.clock(&raw.clock, &root.key("clock"));
     let outbox = check.outbox(&raw.outbox, &root.key("outbox"));
     let sources = check.sources(raw.source, &root.key("source"), &agent.name);
     let assets = check.assets(raw.asset, &root.key("asset"));
@@ -65,6 +66,7 @@ pub(super) fn config(
             .collect(),
         journal,
         outbox,
+        clock,
         freshness,
         assets,
         classes,
@@ -272,6 +274,18 @@ impl Check<'_, '_> {
             durability: raw.durability,
             max_bytes: self.size(&raw.max_bytes, &at.key("max_bytes"), MEBIBYTE),
             max_wait: self.duration(&raw.max_wait, &at.key("max_wait"), Span::ZERO),
+        }
+    }
+
+    fn clock(&mut self, raw: &raw::Clock, at: &Node<'_>) -> Clock {
+        if raw.synchronised.is_empty() {
+            let message = "a file that is there once a time server was heard";
+            self.report.value(&at.key("synchronised"), message);
+        }
+        Clock {
+            rtc: raw.rtc,
+            synchronised: self.base.join(&raw.synchronised),
+            hold_unsynced: self.span(&raw.hold_unsynced, &at.key("hold_unsynced"), Span::ZERO),
         }
     }
 

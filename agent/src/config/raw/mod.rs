@@ -38,6 +38,9 @@ pub(super) struct Config {
     /// What waits for the uplink, and what becomes of it when that takes too long.
     #[serde(default = "default::table::<Outbox>")]
     pub outbox: Outbox,
+    /// The gateway's own clock.
+    #[serde(default = "default::table::<Clock>")]
+    pub clock: Clock,
     /// How old data may be.
     #[serde(default = "default::table::<Freshness>")]
     pub freshness: Freshness,
@@ -111,6 +114,22 @@ impl From<&str> for Size {
     fn from(text: &str) -> Self {
         Self(text.to_owned())
     }
+}
+
+/// The gateway's own clock: readings without a time of their own are stamped by it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Clock {
+    /// Whether the gateway has a clock that runs while it is off. Without one its time is not believed before a time
+    /// server was heard.
+    #[serde(default = "default::on")]
+    pub rtc: bool,
+    /// File that is there once a time server was heard since the gateway was started.
+    #[serde(default = "default::synchronised")]
+    pub synchronised: String,
+    /// How long records wait for the clock to be set, if their times are by it; alerts do not wait.
+    #[serde(default = "default::hold_unsynced")]
+    pub hold_unsynced: Period,
 }
 
 /// How old data may be at each stage of its way, by event time. Beyond it the agent is not healthy.

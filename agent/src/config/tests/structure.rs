@@ -219,7 +219,7 @@ fn every_table_of_the_schema_is_closed_and_described() {
         }
         count += 1;
     }
-    assert_eq!(count, 35);
+    assert_eq!(count, 36);
     assert_eq!(
         definitions["Limits"]["properties"]["devices"]["default"],
         10_000

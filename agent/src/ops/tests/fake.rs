@@ -8,7 +8,7 @@ use eyot_pipeline::ledger::{Lane, LaneBook, MessageFate, ReadingFate, SourceBook
 use eyot_pipeline::{Span, Timestamp};
 
 use crate::ops::{
-    BrokerDroppedView, DeviceCounts, DeviceState, DeviceView, FreshnessView, GapsView,
+    BrokerDroppedView, ClockView, DeviceCounts, DeviceState, DeviceView, FreshnessView, GapsView,
     JournalStatusView, LaneView, Limits, Link, Overview, Phase, SourceView, Stage, StoreView,
     TimeView, View, WearView,
 };
@@ -71,6 +71,11 @@ pub(in crate::ops) fn overview() -> Overview {
                 book: lane_book(lane),
             })
             .into(),
+        clock: ClockView {
+            set: true,
+            steps: 2,
+            records_held: 7,
+        },
         store: StoreView {
             degraded: None,
             db_bytes: 12_345_678,

@@ -96,6 +96,9 @@ async fn metrics_tell_the_state_of_everything() {
     );
     for (name, value) in [
         ("eyot_gaps_total", 0.0),
+        ("eyot_clock_set", 1.0),
+        ("eyot_clock_steps_total", 2.0),
+        ("eyot_records_held", 7.0),
         ("eyot_journal_bytes", 83_886_080.0),
         ("eyot_journal_max_bytes", 268_435_456.0),
         ("eyot_journal_failing", 0.0),

@@ -10,7 +10,7 @@ use super::Salvage;
 use super::row::{self, LARGEST, count};
 use super::scan::{self, Table, both_ways};
 use crate::store::schema::{self, key};
-use crate::store::{books, checkpoints, fold, loss, outbox};
+use crate::store::{books, checkpoints, fold, held, loss, outbox};
 
 /// Rows that one transaction takes.
 const ROWS: u32 = 1_000;
@@ -24,6 +24,11 @@ const OUTBOX: Table = Table {
     name: "outbox",
     key: "seq",
     columns: "lane, device, effect, kind, oldest, body, crc, at",
+};
+const HELD: Table = Table {
+    name: "held",
+    key: "id",
+    columns: "boot, device, effect, kind, oldest, body, crc, at",
 };
 const BLOCKS: Table = Table {
     name: "blocks",
@@ -85,7 +90,8 @@ impl<'a> Copy<'a> {
         self.lanes(old);
         self.ledger(old)?;
         self.small(old)?;
-        let in_time = self.devices(old)? && self.outbox(old)? && self.blocks(old)?;
+        let in_time =
+            self.devices(old)? && self.outbox(old)? && self.held(old)? && self.blocks(old)?;
         self.number_on(old)?;
         Ok(in_time && self.letters(old)?)
     }
@@ -277,6 +283,55 @@ impl<'a> Copy<'a> {
         })
     }
 
+    /// What waits for the gateway's clock, and what is known of that.
+    fn held(&mut self, old: &Connection) -> rusqlite::Result<bool> {
+        let mut boots: Vec<([u8; 16], i64, Option<i64>)> = Vec::new();
+        both_ways(
+            old,
+            "SELECT boot, base, moved FROM boots ORDER BY boot",
+            |row| {
+                boots.push((row.get(0)?, row.get(1)?, row.get(2)?));
+                Ok(())
+            },
+        );
+        for boot in boots {
+            self.db
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO boots (boot, base, moved) VALUES (?1, ?2, ?3)",
+                )?
+                .execute(boot)?;
+            self.wrote()?;
+        }
+        let deadline = self.deadline;
+        scan::rows(old, HELD, deadline, |row| {
+            let Ok(record) = row::held(row) else {
+                return Ok(());
+            };
+            let intact = outbox::checksum(record.device, record.effect, &record.body) == record.crc;
+            let Some(last) = self.devices.get_mut(&record.device).filter(|_| intact) else {
+                return Ok(());
+            };
+            *last = record.effect.max(*last);
+            self.db
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO held (id, boot, device, effect, kind, oldest, body, crc, at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                )?
+                .execute(params![
+                    record.id,
+                    record.boot,
+                    record.device,
+                    record.effect,
+                    record.kind,
+                    record.oldest,
+                    record.body,
+                    record.crc,
+                    record.at
+                ])?;
+            self.wrote()
+        })
+    }
+
     fn blocks(&mut self, old: &Connection) -> rusqlite::Result<bool> {
         let deadline = self.deadline;
         scan::rows(old, BLOCKS, deadline, |row| {
@@ -402,7 +457,12 @@ impl<'a> Copy<'a> {
             } else {
                 0
             };
-            let buffered = buffered + folded;
+            let held: u64 = if lane == held::LANE {
+                tx.query_row("SELECT COUNT(*) FROM held", [], |row| row.get(0))?
+            } else {
+                0
+            };
+            let buffered = buffered + folded + held;
             self.salvage.records += buffered;
             let stored = self.lanes[lane as usize];
             let (enqueued, delivered, evicted) = stored.unwrap_or_default();

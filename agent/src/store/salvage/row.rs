@@ -39,6 +39,33 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     })
 }
 
+/// A record that waits for the gateway's clock.
+pub(super) struct Held {
+    pub(super) id: i64,
+    pub(super) boot: [u8; 16],
+    pub(super) device: i64,
+    pub(super) effect: u64,
+    pub(super) kind: String,
+    pub(super) oldest: i64,
+    pub(super) body: Vec<u8>,
+    pub(super) crc: u32,
+    pub(super) at: i64,
+}
+
+pub(super) fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
+    Ok(Held {
+        id: row.get(0)?,
+        boot: row.get(1)?,
+        device: row.get(2)?,
+        effect: row.get(3)?,
+        kind: row.get(4)?,
+        oldest: row.get(5)?,
+        body: row.get(6)?,
+        crc: row.get(7)?,
+        at: row.get(8)?,
+    })
+}
+
 /// A device: id, name, class, last effect, last position.
 pub(super) fn device(row: &Row<'_>) -> rusqlite::Result<(i64, String, String, i64, i64)> {
     Ok((

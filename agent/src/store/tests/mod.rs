@@ -4,6 +4,7 @@ mod durability;
 mod faults;
 mod folding;
 mod full_disk;
+mod held;
 mod invariant_2;
 mod letters;
 mod losses;
@@ -86,6 +87,8 @@ fn options(dir: &Path) -> Options {
         dead_letters: 100,
         channel: 64,
         clock: || NOW,
+        hold_unsynced: eyot_pipeline::Span::from_secs(600),
+        moved: crate::record::moved,
         books: Arc::new(Ledger::default()),
         books_interval: Duration::ZERO,
         pace: Pace::default(),
@@ -121,6 +124,7 @@ fn record(lane: Lane, number: u64) -> Record {
         kind: "summary",
         oldest: NOW,
         body: format!("body of {number}").into_bytes(),
+        unset: None,
     }
 }
 

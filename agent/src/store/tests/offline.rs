@@ -119,6 +119,7 @@ async fn commits_that_are_put_off_wait_and_alerts_take_them_along() {
             kind,
             oldest: NOW,
             body: b"{}".to_vec(),
+            unset: None,
         }],
         checkpoint: None,
         on_commit: None,

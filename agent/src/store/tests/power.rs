@@ -268,6 +268,7 @@ fn commit(row: i64, asked: &Asked, device: &Device) -> Commit {
         kind: "summary",
         oldest: NOW,
         body: body(asked.device, number),
+        unset: None,
     };
     Commit {
         device: row,

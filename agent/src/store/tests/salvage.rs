@@ -53,6 +53,7 @@ async fn filled(dir: &Path) -> Identity {
                 kind: "summary",
                 oldest: NOW,
                 body: body(device, number),
+                unset: None,
             };
             let checkpoint = Checkpoint {
                 position: number,

@@ -2,10 +2,12 @@
 //! it, so an entry without any has not a byte of it.
 //!
 //! ```text
-//! length varint | told varint | told… | stretches        nothing behind the length: all readings are plain
+//! length varint | told varint | told… | stretches        nothing behind the length: all readings are plain;
+//!                                                        one byte: these are the bits of all of them
 //!
 //! told       before varint, after the one before | sender u8 | flags u8 | [boot u32] | [modulus varint] | [around varint]
-//!            flags: 1 boot, 2 modulus, 4 around (ns) follow
+//!            flags: 1 boot, 2 modulus, 4 around (ns) follow; 8: of the gateway's clock, by varint (ns) follows and,
+//!            with 16, the boot id u128 of a clock that is not set
 //! stretch    count varint | bits u8 | [sender u8] | [number signed, after the newest before]
 //!            bits: as of `Origin`; 16: each leads, with the next number; 32: a sender follows
 //! ```
@@ -13,14 +15,16 @@
 //! In a stretch that leads only the first reading does: it is one message.
 
 use eyot_pipeline::reading::{Origin, Sender};
-use eyot_pipeline::{Reading, Span};
+use eyot_pipeline::{ClockStep, GatewayClock, Reading, Span};
 
-use super::Told;
+use super::{Telling, Told};
 use crate::varint::{self, Cursor, Malformed};
 
 const BOOT: u8 = 1;
 const MODULUS: u8 = 2;
 const AROUND: u8 = 4;
+const CLOCK: u8 = 8;
+const UNSET: u8 = 16;
 
 const STEPS: u8 = 16;
 const SENDER: u8 = 32;
@@ -36,19 +40,38 @@ pub(super) fn is_needed(readings: &[Reading], told: &[Told]) -> bool {
 /// Appends what readings have, with the length before it.
 pub(super) fn write(out: &mut Vec<u8>, scratch: &mut Vec<u8>, readings: &[Reading], told: &[Told]) {
     scratch.clear();
-    if is_needed(readings, told) {
+    if let Some(bits) = all_alike(readings, told) {
+        scratch.push(bits);
+    } else if is_needed(readings, told) {
         write_told(scratch, told);
         write_stretches(scratch, readings);
     }
     varint::put_bytes(out, scratch);
 }
 
+/// The bits of all readings, if they have the same and nothing beyond them: as those of messages without a time do.
+fn all_alike(readings: &[Reading], told: &[Told]) -> Option<u8> {
+    let (first, others) = readings.split_first()?;
+    let origin = first.origin;
+    let simple = Origin::from_parts(origin.bits(), 0, 0).is_some_and(|simple| simple == origin);
+    let bare = simple && origin.number().is_none() && !origin.leads();
+    let alike = bare && origin != Origin::default() && told.is_empty();
+    (alike && others.iter().all(|other| other.origin == origin)).then_some(origin.bits())
+}
+
 fn write_told(out: &mut Vec<u8>, told: &[Told]) {
     varint::put(out, told.len() as u64);
     let mut at = 0;
-    for Told { before, sender } in told {
+    for Told { before, what } in told {
         varint::put(out, u64::from(before.saturating_sub(at)));
         at = at.max(*before);
+        let sender = match what {
+            Telling::Sender(sender) => sender,
+            Telling::Clock(step) => {
+                write_clock(out, *step);
+                continue;
+            }
+        };
         let has = |is: bool, flag| if is { flag } else { 0 };
         let flags = has(sender.boot.is_some(), BOOT)
             | has(sender.modulus != 0, MODULUS)
@@ -63,6 +86,18 @@ fn write_told(out: &mut Vec<u8>, told: &[Told]) {
         if let Some(around) = sender.around {
             varint::put_signed(out, around.0);
         }
+    }
+}
+
+fn write_clock(out: &mut Vec<u8>, step: ClockStep) {
+    let boot = match step.clock {
+        GatewayClock::Set => None,
+        GatewayClock::Unset { boot } => Some(boot),
+    };
+    out.extend([0, CLOCK | if boot.is_some() { UNSET } else { 0 }]);
+    varint::put_signed(out, step.by.0);
+    if let Some(boot) = boot {
+        out.extend(boot.to_le_bytes());
     }
 }
 
@@ -128,8 +163,17 @@ pub struct Tellings<'a> {
 impl<'a> Origins<'a> {
     /// Of what [`write`] has written, without the length.
     pub(super) fn new(bytes: &'a [u8]) -> Result<(Self, Tellings<'a>), Malformed> {
-        if bytes.is_empty() {
-            return Ok(Default::default());
+        match *bytes {
+            [] => return Ok(Default::default()),
+            [bits] => {
+                let origins = Self {
+                    next: Origin::from_parts(bits, 0, 0).ok_or(Malformed)?,
+                    left: u64::MAX,
+                    ..Self::default()
+                };
+                return Ok((origins, Tellings::default()));
+            }
+            _ => {}
         }
         let mut told = Tellings {
             cursor: Cursor::new(bytes),
@@ -227,6 +271,11 @@ impl Tellings<'_> {
             ..Sender::default()
         };
         let flags = self.cursor.byte()?;
+        if flags & CLOCK != 0 {
+            let what = Telling::Clock(self.clock(flags)?);
+            let before = self.at;
+            return Ok(Some(Told { before, what }));
+        }
         if flags & !(BOOT | MODULUS | AROUND) != 0 {
             return Err(Malformed);
         }
@@ -241,8 +290,20 @@ impl Tellings<'_> {
         }
         Ok(Some(Told {
             before: self.at,
-            sender,
+            what: Telling::Sender(sender),
         }))
+    }
+
+    fn clock(&mut self, flags: u8) -> Result<ClockStep, Malformed> {
+        let by = Span(self.cursor.signed()?);
+        let clock = match flags {
+            CLOCK => GatewayClock::Set,
+            flags if flags == CLOCK | UNSET => GatewayClock::Unset {
+                boot: u128::from_le_bytes(self.cursor.array()?),
+            },
+            _ => return Err(Malformed),
+        };
+        Ok(ClockStep { by, clock })
     }
 }
 

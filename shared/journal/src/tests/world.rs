@@ -2,12 +2,12 @@
 
 use eyot_pipeline::ledger::{MessageFate, ReadingFate};
 use eyot_pipeline::reading::{ChannelIndex, Origin, Sender};
-use eyot_pipeline::{Reading, Span, Timestamp};
+use eyot_pipeline::{ClockStep, GatewayClock, Reading, Span, Timestamp};
 
 use crate::testing::Random;
 use crate::{
     Delivery, DeviceInput, DeviceNames, Disk, Entry, EntryRef, FileError, Gap, Journal, Letter,
-    Options, Position, Reader, SourcePart, Step, Told as Heard, admission,
+    Options, Position, Reader, SourcePart, Step, Telling, Told as Heard, admission,
 };
 
 /// 2027-01-15.
@@ -222,7 +222,19 @@ pub(crate) fn told(random: &mut Random, before: u32) -> Heard {
             .chance(500)
             .then(|| Span(random.number().cast_signed())),
     };
-    Heard { before, sender }
+    let what = match random.below(4) {
+        0 => Telling::Clock(ClockStep {
+            by: Span(random.number().cast_signed()),
+            clock: match random.below(2) {
+                0 => GatewayClock::Set,
+                _ => GatewayClock::Unset {
+                    boot: u128::from(random.number()) << 40,
+                },
+            },
+        }),
+        _ => Telling::Sender(sender),
+    };
+    Heard { before, what }
 }
 
 fn readings(random: &mut Random) -> Vec<(ChannelIndex, i64, u64)> {

@@ -126,6 +126,10 @@ impl Channel {
         } else {
             channel.samples.drain(..channel.open_from);
             channel.open_from = 0;
+            // Groups of a number are cut between readings of the same instant, too.
+            if let Some(first) = channel.samples.first() {
+                channel.closed_until = channel.closed_until.min(first.time);
+            }
             // Of what was closed nothing can be revised: it was cut otherwise.
             channel.forgotten = channel.closed_until.max(channel.forgotten);
         }
@@ -140,7 +144,10 @@ impl Channel {
             let odd = !saved.panes.is_empty() || !saved.dirty.is_empty();
             return (!odd).then_some(());
         };
-        if closed.last().is_some_and(|s| s.time >= self.closed_until) {
+        let open = self.samples.get(self.open_from);
+        if closed.last().is_some_and(|s| s.time >= self.closed_until)
+            || open.is_some_and(|s| s.time < self.closed_until)
+        {
             return None;
         }
         let length = grid.pane();

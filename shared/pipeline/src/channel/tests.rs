@@ -187,10 +187,11 @@ proptest! {
                 Step::Take(time, value) => {
                     let reading = Reading { time: at(time), value: f64::from(value), channel: 0, origin: Origin::default() };
                     let none = FrameBound::NONE;
-                    let taken = if channel.append(&reading, at(1000), at(1000), &none) {
+                    let moment = Moment { latest: at(1000), ..Moment::set(at(1000), &class) };
+                    let taken = if channel.append(&reading, &moment, &none) {
                         Ok(Taken::Open)
                     } else {
-                        channel.take(&reading, at(1000), &class, scratch)
+                        channel.take(&reading, &moment, &class, scratch)
                     };
                     prop_assert_eq!(taken, naive.take(time, value));
                     let revised = told(channel.next_revision(&class, scratch));
@@ -226,7 +227,12 @@ fn offer(time: Timestamp, value: f64, now: Timestamp) -> Result<(), ReadingFate>
         origin: Origin::default(),
     };
     Channel::new(&config)
-        .take(&reading, now, &class, &mut Scratch::default())
+        .take(
+            &reading,
+            &Moment::set(now, &class),
+            &class,
+            &mut Scratch::default(),
+        )
         .map(|_| ())
 }
 
@@ -291,7 +297,9 @@ fn a_value_too_large_to_square_is_rejected_even_without_limits() {
             channel: 0,
             origin: Origin::default(),
         };
-        channel.take(&reading, at(100), &class, scratch).map(|_| ())
+        channel
+            .take(&reading, &Moment::set(at(100), &class), &class, scratch)
+            .map(|_| ())
     };
     assert_eq!(take(0, 1e100), Ok(()));
     assert_eq!(take(1, -1e100), Ok(()));
@@ -316,7 +324,12 @@ fn negative_zero_is_zero_and_leaves_no_trace() {
         let (mut channel, scratch) = (Channel::new(&config), &mut Scratch::default());
         let mut take = |value| {
             channel
-                .take(&reading(value), at(0), &class, scratch)
+                .take(
+                    &reading(value),
+                    &Moment::set(at(0), &class),
+                    &class,
+                    scratch,
+                )
                 .map(|_| ())
         };
         let fates = order.map(&mut take);

@@ -1,7 +1,7 @@
 //! A device's state as bytes, and a device from them.
 //!
-//! The first byte is the version of the format, the rest is [`Saved`] as postcard writes it, and from version 3
-//! on [`Senders`]. A device that is
+//! The first byte is the version of the format, the rest is [`Saved`] as postcard writes it, from version 3 on
+//! [`Senders`], and from version 4 on [`SavedGateway`]. A device that is
 //! restored under the configuration and model it was saved under does from then on what the other
 //! would have done, to the last bit. Under another configuration it keeps what still has a
 //! meaning: channels are found again by name, whatever their index is now.
@@ -19,6 +19,7 @@
 //! | frame that waits for channels or may be revised | 40, and 84 a channel in it |
 //! | sender with numbers or a clock | 200 at most, twice that after a start |
 //! | channel with numbers | 180 at most |
+//! | channel, if any has its times by the gateway's clock | 1 |
 //! | model | 3, its name and version, 4 an input |
 //!
 //! With four channels and the default detectors these are 0.4 KiB at first and 2.7 KiB with histories of 60 windows,
@@ -41,6 +42,7 @@ use crate::detect::{SavedDetectors, Tuning};
 use crate::effect::{DegradedReason, Detector, Verdict};
 use crate::feature::Feature;
 use crate::frame::Frames;
+use crate::gateway::GatewayClock;
 use crate::lean;
 use crate::model::{Baseline, Model};
 use crate::reading::ChannelIndex;
@@ -49,9 +51,11 @@ use crate::window::WindowSpec;
 
 mod v1;
 
-/// The format that is written of a device of whose senders there is something to say.
-const VERSION: u8 = 3;
-/// The same without it.
+/// The format that is written of a device with times by the gateway's clock.
+const VERSION: u8 = 4;
+/// The same without them, of a device of whose senders there is something to say.
+const WITHOUT_GATEWAY: u8 = 3;
+/// The same without either.
 const WITHOUT_SENDERS: u8 = 2;
 /// Numbers beyond it are no device's: it would take longer than the world has.
 const MAX_NUMBER: u64 = i64::MAX as u64;
@@ -63,7 +67,7 @@ pub enum RestoreError {
     #[error("the checkpoint is empty")]
     Empty,
     /// It was written by a later release, or is something else.
-    #[error("the checkpoint has format version {0}; this release reads versions 1 to 3")]
+    #[error("the checkpoint has format version {0}; this release reads versions 1 to 4")]
     Version(u8),
     /// It ends too early, or is not what the format allows.
     #[error("the checkpoint cannot be read")]
@@ -148,6 +152,21 @@ struct Unlisted {
     unit: Option<String>,
 }
 
+/// What is known of the gateway's clock, and which channels' times are by it, in the order of their index.
+#[derive(Default, Serialize, Deserialize)]
+struct SavedGateway {
+    clock: GatewayClock,
+    #[serde(deserialize_with = "lean::collect")]
+    channels: Vec<bool>,
+}
+
+impl SavedGateway {
+    /// Whether it is as it would be without it.
+    fn is_empty(&self) -> bool {
+        self.clock == GatewayClock::Set && !self.channels.contains(&true)
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct SavedModel {
     name: String,
@@ -158,11 +177,18 @@ struct SavedModel {
 impl Device {
     /// Appends everything that the device knows to `out`, see the head of this module.
     pub fn checkpoint(&self, out: &mut Vec<u8>) {
-        let written = if self.senders.is_empty() {
+        let gateway = SavedGateway {
+            clock: self.gateway,
+            channels: self.channels.iter().map(Channel::is_by_gateway).collect(),
+        };
+        let written = if !gateway.is_empty() {
+            out.push(VERSION);
+            postcard::to_io(&(self.save(), &self.senders, gateway), out)
+        } else if self.senders.is_empty() {
             out.push(WITHOUT_SENDERS);
             postcard::to_io(&self.save(), out)
         } else {
-            out.push(VERSION);
+            out.push(WITHOUT_GATEWAY);
             postcard::to_io(&(self.save(), &self.senders), out)
         };
         debug_assert!(
@@ -180,11 +206,19 @@ impl Device {
         model: Option<Model>,
         bytes: &[u8],
     ) -> Result<Restored, RestoreError> {
-        let (saved, senders) = match bytes.split_first() {
+        let none = Senders::default;
+        let (saved, senders, gateway) = match bytes.split_first() {
             None => return Err(RestoreError::Empty),
-            Some((&VERSION, bytes)) => read::<(Saved, Senders)>(bytes)?,
-            Some((&WITHOUT_SENDERS, bytes)) => (read::<Saved>(bytes)?, Senders::default()),
-            Some((&v1::VERSION, bytes)) => (read::<v1::Saved>(bytes)?.into(), Senders::default()),
+            Some((&VERSION, bytes)) => read::<(Saved, Senders, SavedGateway)>(bytes)?,
+            Some((&WITHOUT_GATEWAY, bytes)) => {
+                let (saved, senders) = read::<(Saved, Senders)>(bytes)?;
+                (saved, senders, SavedGateway::default())
+            }
+            Some((&WITHOUT_SENDERS, bytes)) => (read(bytes)?, none(), SavedGateway::default()),
+            Some((&v1::VERSION, bytes)) => {
+                let saved = read::<v1::Saved>(bytes)?.into();
+                (saved, none(), SavedGateway::default())
+            }
             Some((&other, _)) => return Err(RestoreError::Version(other)),
         };
         check(&saved)?;
@@ -236,6 +270,13 @@ impl Device {
                 indices.get(old).copied().flatten()
             })
             .ok_or(RestoreError::Inconsistent("numbers of no counter"))?;
+        device.gateway = gateway.clock;
+        for (index, by_gateway) in indices.iter().zip(gateway.channels) {
+            let place = index.and_then(|index| device.channels.get_mut(usize::from(index)));
+            if let Some(channel) = place {
+                channel.set_by_gateway(by_gateway);
+            }
+        }
         device.dirty_since = saved.dirty_since.filter(|_| same);
         let before = device.channels.iter().map(Channel::frontier_before);
         device.ahead = before.max().unwrap_or(Timestamp::MIN);

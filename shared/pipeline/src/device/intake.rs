@@ -1,10 +1,10 @@
 //! Readings on their way into their channels.
 
 use super::Device;
-use crate::channel::{self, FrameBound, Taken};
+use crate::channel::{FrameBound, Taken};
 use crate::effect::{ClosedBy, Effect, LateReading, Numbered};
 use crate::ledger::ReadingFate;
-use crate::reading::{Origin, Reading};
+use crate::reading::{Clock, Origin, Reading};
 use crate::time::{Span, Timestamp};
 use crate::window::LatePolicy;
 
@@ -22,9 +22,11 @@ impl Device {
                 }
             }
         };
-        let latest = channel::latest(now, &self.class);
-        let most = self.class.skew.max_past;
-        let earliest = most.map_or(Timestamp::MIN, |most| now - most);
+        let moment = self.moment(now);
+        let earliest = match self.class.skew.max_past {
+            Some(most) if self.is_set() => now - most,
+            _ => Timestamp::MIN,
+        };
         let (mut taken, mut newest, mut ahead) = (0, Timestamp::MIN, self.ahead);
         for reading in readings {
             if !reading.origin.is_plain() || reading.time < earliest {
@@ -33,7 +35,7 @@ impl Device {
             let Some(channel) = self.channels.get_mut(usize::from(reading.channel)) else {
                 break;
             };
-            if !channel.append(reading, now, latest, &bound) {
+            if !channel.append(reading, &moment, &bound) {
                 break;
             }
             taken += 1;
@@ -59,8 +61,12 @@ impl Device {
             Err(fate) => return fate,
         };
         if reading != readings[0] || !reading.origin.is_plain() {
+            let clock = match reading.origin.clock() {
+                Clock::Sender => Clock::Sender,
+                Clock::Arrival | Clock::SinceBoot => Clock::Arrival,
+            };
             let plain = Reading {
-                origin: Origin::default(),
+                origin: Origin::default().with_clock(clock),
                 ..reading
             };
             if self.take_run(&[plain], now) == 1 {
@@ -78,6 +84,7 @@ impl Device {
         effects: &mut Vec<Numbered>,
     ) -> ReadingFate {
         let index = usize::from(reading.channel);
+        let moment = self.moment(now);
         let Some(channel) = self.channels.get_mut(index) else {
             debug_assert!(
                 false,
@@ -85,7 +92,7 @@ impl Device {
             );
             return ReadingFate::RejectedValue;
         };
-        let fate = match channel.take(reading, now, &self.class, &mut self.scratch) {
+        let fate = match channel.take(reading, &moment, &self.class, &mut self.scratch) {
             Ok(taken) => {
                 self.status.newest = self.status.newest.max(Some(reading.time));
                 if taken == Taken::Revises {
@@ -127,6 +134,7 @@ impl Device {
             end,
             arrived: now,
         };
-        self.emit(Effect::Late(Box::new(late)), effects);
+        let events = self.events_by([reading.channel]);
+        self.emit(Effect::Late(Box::new(late)), events, effects);
     }
 }

@@ -67,6 +67,7 @@ impl Device {
         }
         let (start, end) = (frame.start, frame.end);
         let score = scored.then(|| self.rescore(&frame));
+        let events = self.events_of(&frame);
         self.emit_window(frame, revision, score.clone(), now, effects);
         let contradicts = |fused: f64| fused < 1.0;
         if let (Some((alert, was)), Some(score)) = (raised, score)
@@ -82,7 +83,7 @@ impl Device {
                 score,
                 decided_at: now,
             };
-            self.emit(Effect::Correction(Box::new(correction)), effects);
+            self.emit(Effect::Correction(Box::new(correction)), events, effects);
         }
     }
 }

@@ -28,6 +28,7 @@ impl Device {
             ModelScore::None | ModelScore::Scored { .. } => None,
         };
         let (end, oldest, odd) = (frame.end, frame.oldest, score.is_odd());
+        let events = self.events_of(&frame);
         let at = self.watch_of(&frame);
         let watch = &mut self.watches[at];
         let change = watch
@@ -70,7 +71,7 @@ impl Device {
                 score,
                 peak: episode.peak,
             };
-            self.emit(Effect::Alert(Box::new(alert)), effects);
+            self.emit(Effect::Alert(Box::new(alert)), events, effects);
         }
     }
 
@@ -198,6 +199,7 @@ impl Device {
         now: Timestamp,
         effects: &mut Vec<Numbered>,
     ) {
+        let events = self.events_of(&frame);
         let summary = WindowSummary {
             start: frame.start,
             end: frame.end,
@@ -210,6 +212,6 @@ impl Device {
             score,
             verdict: self.verdict(),
         };
-        self.emit(Effect::Window(Box::new(summary)), effects);
+        self.emit(Effect::Window(Box::new(summary)), events, effects);
     }
 }

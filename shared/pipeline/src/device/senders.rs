@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Device;
 use crate::boot_clock::{BootClock, Run as ClockRun};
-use crate::channel;
 use crate::config::OutOfSkew;
 use crate::lean;
 use crate::ledger::ReadingFate;
@@ -244,6 +243,19 @@ impl Senders {
         Some(self)
     }
 
+    /// The gateway's clock shows `by` more from now on.
+    pub(super) fn step(&mut self, by: Span) {
+        for state in &mut self.known {
+            state.run.clock.step(by);
+            if let Some(previous) = &mut state.previous {
+                previous.clock.step(by);
+            }
+        }
+        for memory in &mut self.channels {
+            memory.restamped = None;
+        }
+    }
+
     /// Whether there is nothing to remember.
     pub(super) fn is_empty(&self) -> bool {
         self.counts == TimeCounts::default() && self.known.is_empty() && self.channels.is_empty()
@@ -422,7 +434,7 @@ impl Device {
         now: Timestamp,
     ) -> Result<Reading, ReadingFate> {
         let mut reading = readings[0];
-        let latest = channel::latest(now, &self.class);
+        let latest = self.moment(now).latest;
         if !reading.origin.is_plain() {
             if reading.origin.leads() {
                 self.senders.begin(readings, now, latest);
@@ -440,32 +452,36 @@ impl Device {
         if time > latest {
             if skew.future == OutOfSkew::Restamp {
                 self.senders.counts.restamped_future += 1;
-                reading.time = self.restamp(&reading, now, latest);
+                reading = self.restamp(reading, now, latest);
             }
         } else if skew.max_past.is_some_and(|most| time < now - most)
+            && self.is_set()
             && time >= Timestamp::YEAR_2000
         {
             if skew.past == OutOfSkew::Reject {
                 return Err(ReadingFate::RejectedOld);
             }
             self.senders.counts.restamped_past += 1;
-            reading.time = self.restamp(&reading, now, latest);
+            reading = self.restamp(reading, now, latest);
         }
         Ok(reading)
     }
 
     /// The time of arrival; of readings that came together the first has it, and the others keep their distances.
-    fn restamp(&mut self, reading: &Reading, now: Timestamp, latest: Timestamp) -> Timestamp {
+    fn restamp(&mut self, mut reading: Reading, now: Timestamp, latest: Timestamp) -> Reading {
+        reading.origin = reading.origin.with_clock(Clock::Arrival);
         let memory = self.senders.memory(reading.channel);
         if let Some((at, shift)) = memory.restamped
             && at == now
         {
             let time = reading.time + shift;
             if time <= latest && now - time <= self.class.max_future_skew {
-                return time;
+                reading.time = time;
+                return reading;
             }
         }
         memory.restamped = Some((now, now - reading.time));
-        now
+        reading.time = now;
+        reading
     }
 }

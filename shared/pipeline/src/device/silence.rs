@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Device;
 use crate::effect::{AlertState, Effect, Numbered, Stale};
+use crate::gateway::EventsBy;
 use crate::time::{Span, Timestamp};
 use crate::window::{Report, STALE_AFTER};
 
@@ -17,6 +18,11 @@ pub(super) struct Silence {
 }
 
 impl Silence {
+    /// The gateway's clock shows `by` more from now on.
+    pub(super) fn step(&mut self, by: Span) {
+        self.last_heard = self.last_heard.map(|heard| heard + by);
+    }
+
     /// Gateway time at which the device counts as stale, if it does not already.
     pub(super) fn stale_at(&self, report: Report) -> Option<Timestamp> {
         match report {
@@ -40,7 +46,7 @@ impl Device {
                 every,
                 decided_at: now,
             };
-            self.emit(Effect::Stale(Box::new(stale)), effects);
+            self.emit(Effect::Stale(Box::new(stale)), EventsBy::Gateway, effects);
         }
     }
 
@@ -62,7 +68,7 @@ impl Device {
                 every,
                 decided_at: now,
             };
-            self.emit(Effect::Stale(Box::new(stale)), effects);
+            self.emit(Effect::Stale(Box::new(stale)), EventsBy::Gateway, effects);
         }
     }
 }

@@ -34,6 +34,12 @@ impl Watch {
         }
     }
 
+    /// What comes next is by another clock: nothing is so long ago, or yet to come.
+    pub(super) fn begin_anew(&mut self) {
+        self.said = None;
+        self.verdict.end_cooldown();
+    }
+
     /// Whether a window becomes a summary, which is remembered. `odd`: it counts as anomalous.
     pub(super) fn says(&mut self, emit: Emit, end: Timestamp, odd: bool, alert: bool) -> bool {
         let now = Said {

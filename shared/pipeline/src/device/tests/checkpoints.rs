@@ -144,6 +144,10 @@ impl Run {
                 readings,
             },
             Step::Told(Told::Timer(now)) => Input::Timer { now: *now },
+            Step::Told(Told::Clock(now, step)) => Input::Clock {
+                now: *now,
+                step: *step,
+            },
             Step::Told(Told::Stop(now)) => Input::Stop { now: *now },
             Step::Told(Told::Wake) => match self.device.wake_at() {
                 Some(now) => Input::Timer { now },
@@ -348,8 +352,8 @@ fn what_is_no_checkpoint_says_why() {
     };
     assert_eq!(error(&[]), "the checkpoint is empty");
     assert_eq!(
-        error(&[4, 0]),
-        "the checkpoint has format version 4; this release reads versions 1 to 3"
+        error(&[5, 0]),
+        "the checkpoint has format version 5; this release reads versions 1 to 4"
     );
     let bytes = checkpoint(&Device::new(Arc::clone(&class), None, 0));
     for end in 1..bytes.len() {

@@ -1,6 +1,6 @@
 //! What holds for any readings in any order.
 
-use crate::reading::Origin;
+use crate::reading::{Clock, Origin};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -260,11 +260,12 @@ fn any_reading() -> impl Strategy<Value = Reading> {
         1 => prop::num::f64::ANY,
         1 => prop::sample::select(vec![0.0, -0.0, f64::MAX, f64::MIN_POSITIVE, 1e100, -1e100]),
     ];
-    (0..3_u16, any_time(), value).prop_map(|(channel, time, value)| Reading {
+    let clock = prop::sample::select(vec![Clock::Sender, Clock::Sender, Clock::Arrival]);
+    (0..3_u16, any_time(), value, clock).prop_map(|(channel, time, value, clock)| Reading {
         time,
         value,
         channel,
-        origin: Origin::default(),
+        origin: Origin::default().with_clock(clock),
     })
 }
 
@@ -274,7 +275,20 @@ pub(super) enum Told {
     Timer(Timestamp),
     /// At the time that the device asked for.
     Wake,
+    Clock(Timestamp, ClockStep),
     Stop(Timestamp),
+}
+
+fn any_step() -> impl Strategy<Value = ClockStep> {
+    let by = prop_oneof![
+        2 => (-20_000..20_000_i64).prop_map(Span::from_millis),
+        1 => any::<i64>().prop_map(Span),
+    ];
+    let clock = prop_oneof![
+        2 => Just(GatewayClock::Set),
+        1 => (0..3_u128).prop_map(|boot| GatewayClock::Unset { boot }),
+    ];
+    (by, clock).prop_map(|(by, clock)| ClockStep { by, clock })
 }
 
 pub(super) fn any_input() -> impl Strategy<Value = Told> {
@@ -283,6 +297,7 @@ pub(super) fn any_input() -> impl Strategy<Value = Told> {
             .prop_map(|(now, readings)| Told::Readings(now, readings)),
         2 => any_time().prop_map(Told::Timer),
         2 => Just(Told::Wake),
+        1 => (any_time(), any_step()).prop_map(|(now, step)| Told::Clock(now, step)),
         1 => any_time().prop_map(Told::Stop),
     ]
 }
@@ -317,6 +332,7 @@ proptest! {
                 }
                 (Told::Timer(now), _) => Input::Timer { now: *now },
                 (Told::Wake, Some(now)) => Input::Timer { now },
+                (Told::Clock(now, step), _) => Input::Clock { now: *now, step: *step },
                 (Told::Stop(now), _) => Input::Stop { now: *now },
                 (Told::Wake, None) => continue,
             };
@@ -329,21 +345,29 @@ proptest! {
         }
 
         prop_assert!(effects.iter().map(|e| e.number).eq(1..=effects.len() as u64));
-        // A revision takes the place of what it revises.
-        let mut counted = BTreeMap::new();
+        // A revision takes the place of what it revises. Once the gateway's clock is set back, the same stretch of time
+        // comes again, with windows of its own.
+        let mut counted: BTreeMap<_, Vec<(u32, BTreeMap<_, _>)>> = BTreeMap::new();
         for effect in effects {
             let Effect::Window(summary) = effect.effect else { continue };
             let fused = summary.score.and_then(|score| score.fused);
             prop_assert!(fused.is_none_or(|fused| (0.0..=1e3).contains(&fused)));
+            let parts: BTreeMap<_, _> = summary.channels.iter().map(|part| (part.channel, part.features.count)).collect();
+            let said = counted.entry((summary.start, summary.end)).or_default();
+            let revised = |(revision, of): &(u32, BTreeMap<u16, u64>)| {
+                Some(*revision) == summary.revision.checked_sub(1) && of.keys().all(|channel| parts.contains_key(channel))
+            };
+            if let Some(at) = said.iter().rposition(revised) {
+                said.remove(at);
+            }
+            said.push((summary.revision, parts));
             for part in &summary.channels {
-                let place = (summary.start, summary.end, part.channel);
-                counted.insert(place, part.features.count);
                 for feature in Feature::BASIC {
                     prop_assert!(feature.of(&part.features).unwrap().is_finite(), "{:?}", part);
                 }
             }
         }
-        let counted: u64 = counted.values().sum();
+        let counted: u64 = counted.values().flatten().flat_map(|(_, parts)| parts.values()).sum();
         if let WindowSpec::Tumbling { .. } | WindowSpec::Session { .. } = window {
             prop_assert_eq!(counted, tally.get(ReadingFate::Processed), "each is in one window");
         }

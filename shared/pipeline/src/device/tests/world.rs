@@ -11,6 +11,7 @@ use crate::config::{
 };
 use crate::effect::{Alert, AlertState, Score, WindowSummary};
 use crate::feature::Feature;
+use crate::gateway::Unset;
 use crate::scorer::{InputSpec, ModelId, Scorer, ScorerError, Transform};
 use crate::time::Span;
 use crate::window::{Emit, LatePolicy, Report, WindowSpec};
@@ -84,6 +85,8 @@ pub(super) struct World {
     tally: Tally,
     effects: Vec<Numbered>,
     unread: VecDeque<Effect>,
+    /// What the times of the last effect are worth.
+    unset: Option<Unset>,
     sent: u64,
     last_effect: u64,
 }
@@ -105,6 +108,7 @@ impl World {
             tally: Tally::default(),
             effects: Vec::new(),
             unread: VecDeque::new(),
+            unset: None,
             sent: 0,
             last_effect,
         }
@@ -145,6 +149,17 @@ impl World {
     }
 
     pub(super) fn reading_at(&mut self, name: &str, time: Timestamp, value: f64) -> ReadingFate {
+        self.told(name, time, value, Origin::default())
+    }
+
+    /// A reading arrives of whose time this is known; what becomes of it.
+    pub(super) fn told(
+        &mut self,
+        name: &str,
+        time: Timestamp,
+        value: f64,
+        origin: Origin,
+    ) -> ReadingFate {
         let channel = (0..)
             .map_while(|index| self.device.channel(index))
             .position(|channel| channel.name == name)
@@ -153,7 +168,7 @@ impl World {
             time,
             value,
             channel,
-            origin: Origin::default(),
+            origin,
         };
         let before = self.tally.clone();
         self.sent += 1;
@@ -193,13 +208,24 @@ impl World {
         self.unread.pop_front()
     }
 
-    fn handle(&mut self, input: Input<'_>) -> &mut Self {
+    /// The gateway's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// What the times of the last effect are worth.
+    pub(super) fn unset(&self) -> Option<Unset> {
+        self.unset
+    }
+
+    pub(super) fn handle(&mut self, input: Input<'_>) -> &mut Self {
         self.device
             .handle(input, &mut self.tally, &mut self.effects);
         assert_eq!(self.tally.total(), self.sent, "one fate for each reading");
         for numbered in self.effects.drain(..) {
             self.last_effect += 1;
             assert_eq!(numbered.number, self.last_effect, "numbers are dense");
+            self.unset = numbered.unset;
             self.unread.push_back(numbered.effect);
         }
         self
