@@ -13,6 +13,7 @@ pub mod config;
 pub mod direct;
 pub mod discover;
 pub mod error;
+pub mod export;
 pub mod infer;
 pub mod ingest;
 pub mod journal;

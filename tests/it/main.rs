@@ -17,6 +17,7 @@ mod dead_letters;
 mod decoding;
 mod dlq;
 mod durability;
+mod export;
 mod flood;
 mod health;
 mod isolation;

@@ -24,8 +24,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "books", "clock", "collect", "config", "direct", "discover", "error", "models",
-            "mqtt", "ops", "sim", "store",
+            "app", "books", "clock", "collect", "config", "direct", "discover", "error", "export",
+            "models", "mqtt", "ops", "record", "sim", "store",
         ],
     ),
     ("clock", &[]),
@@ -37,6 +37,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
     ("discover", &[]),
     ("error", &[]),
+    ("export", &["clock", "direct"]),
     ("infer", &[]),
     (
         "ingest",
@@ -44,7 +45,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "actors", "books", "clock", "config", "error", "journal", "link", "mqtt", "store",
         ],
     ),
-    ("journal", &["error"]),
+    ("journal", &["clock", "error"]),
     ("link", &[]),
     ("models", &["infer"]),
     ("mqtt", &["config"]),

@@ -12,7 +12,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use eyot_journal::{Disk, InputRef, Step, Telling, Told};
-use eyot_pipeline::reading::Origin;
 use eyot_pipeline::{ClockStep, Reading, Timestamp};
 
 use super::door::{Door, Inbox};
@@ -272,38 +271,7 @@ impl<D: Disk> Work<D> {
         let (readings, told) = (&mut self.readings, &mut self.told);
         readings.clear();
         told.clear();
-        let (mut origins, mut tellings) = (input.origins(), input.told().peekable());
-        let (mut orphans, mut seen) = (0, 0_u32);
-        // A message whose first reading is gone begins with the one after it.
-        let mut led: Option<Origin> = None;
-        input.for_each_run(|channel, unit, run| {
-            let channel = device.channel(channel, unit.unwrap_or_default());
-            for &(time, value) in run {
-                while let Some(mut telling) = tellings.next_if(|telling| telling.before <= seen) {
-                    telling.before = readings.len() as u32;
-                    told.push(telling);
-                }
-                seen += 1;
-                let mut origin = origins.next().unwrap_or_default();
-                if led.take_if(|gone| gone.following() == origin).is_some() {
-                    origin = origin.leading();
-                }
-                let Some(channel) = channel else {
-                    orphans += 1;
-                    led = origin.leads().then_some(origin);
-                    continue;
-                };
-                led = None;
-                readings.push(Reading {
-                    time,
-                    value,
-                    channel,
-                    origin,
-                });
-            }
-        });
-        told.extend(tellings);
-        orphans
+        input.read(|name, unit| device.channel(name, unit), readings, told)
     }
 }
 

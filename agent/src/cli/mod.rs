@@ -5,6 +5,7 @@ pub mod collect;
 pub mod decode;
 pub mod discover;
 pub mod dlq;
+pub mod export;
 mod login;
 mod publisher;
 pub mod replay;
@@ -62,11 +63,13 @@ enum Command {
     Discover(Box<discover::DiscoverArgs>),
     // Described where its arguments are, at length.
     Collect(Box<collect::CollectArgs>),
+    // The same.
+    Export(Box<export::ExportArgs>),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Simulate a fleet of pumps
     Sim(Box<sim::SimArgs>),
-    /// Play a recording
+    // The same.
     Replay(Box<replay::ReplayArgs>),
 }
 
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Decode(args) => return decode::run(&args),
         Command::Discover(args) => discover::run(&args),
         Command::Collect(args) => collect::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Schema => report_schema(),
         Command::Sim(args) => {
             publishing(async |stop| sim::run(&args, BrokerPublisher::connect, &stop).await)

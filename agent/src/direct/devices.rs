@@ -1,19 +1,20 @@
 //! The devices, in the order in which they were first heard.
 
 use std::collections::{BTreeSet, HashMap};
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 
 use eyot_decode::Conversion;
+use eyot_journal::{InputRef, Telling, Told};
 use eyot_pipeline::config::ChannelConfig;
 use eyot_pipeline::device::Tally;
-use eyot_pipeline::ledger::{Lane, SourceBook};
+use eyot_pipeline::ledger::SourceBook;
 use eyot_pipeline::reading::{ChannelIndex, Origin, Sender};
 use eyot_pipeline::{Device, Input, Numbered, Reading, Timestamp};
 
+use super::Output;
 use crate::actors::ClassRuntime;
 use crate::ingest::Nowhere;
-use crate::record::Encoder;
 
 /// A channel of a device, by their positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +24,12 @@ pub(super) struct Place {
 }
 
 /// All devices of a run.
-pub(super) struct Devices {
+pub(super) struct Devices<O> {
     classes: Vec<ClassRuntime>,
     limit: usize,
-    encoder: Encoder,
+    output: O,
+    /// Why the output takes no more.
+    failed: Option<io::Error>,
     known: Vec<Known>,
     /// Position in `known`.
     by_name: HashMap<String, usize>,
@@ -35,10 +38,6 @@ pub(super) struct Devices {
     /// Those that have staged readings, in the order of hearing.
     heard: Vec<usize>,
     effects: Vec<Numbered>,
-    /// Records not yet written, one a line.
-    lines: Vec<u8>,
-    summaries: u64,
-    alerts: u64,
 }
 
 /// A device that was heard.
@@ -49,25 +48,23 @@ struct Known {
     /// The conversion used last on each channel, and from which unit; `None` if there is none.
     conversions: HashMap<ChannelIndex, (String, Option<Conversion>)>,
     staged: Vec<Reading>,
-    /// What it is told of its senders, each before so many of those.
-    told: Vec<(usize, Sender)>,
+    /// What it is told beside them.
+    told: Vec<Told>,
     wake_at: Option<Timestamp>,
 }
 
-impl Devices {
-    pub(super) fn new(classes: Vec<ClassRuntime>, limit: usize, encoder: Encoder) -> Self {
+impl<O: Output> Devices<O> {
+    pub(super) fn new(classes: Vec<ClassRuntime>, limit: usize, output: O) -> Self {
         Self {
             classes,
             limit,
-            encoder,
+            output,
+            failed: None,
             known: Vec::new(),
             by_name: HashMap::new(),
             timers: BTreeSet::new(),
             heard: Vec::new(),
             effects: Vec::new(),
-            lines: Vec::new(),
-            summaries: 0,
-            alerts: 0,
         }
     }
 
@@ -76,14 +73,20 @@ impl Devices {
         self.known.len()
     }
 
-    /// Summaries so far.
-    pub(super) fn summaries(&self) -> u64 {
-        self.summaries
+    /// Whether the output has taken everything so far.
+    pub(super) fn check(&mut self) -> io::Result<()> {
+        self.failed.take().map_or(Ok(()), Err)
     }
 
-    /// Alerts so far.
-    pub(super) fn alerts(&self) -> u64 {
-        self.alerts
+    /// What everything goes to.
+    #[cfg(test)]
+    pub(super) fn output(&mut self) -> &mut O {
+        &mut self.output
+    }
+
+    /// What everything went to.
+    pub(super) fn into_output(self) -> O {
+        self.output
     }
 
     /// Where readings of that device and channel go; a device or a channel that is new is made known. `unit`
@@ -94,10 +97,7 @@ impl Devices {
         channel: &str,
         unit: &str,
     ) -> Result<Place, Nowhere> {
-        let at = match self.by_name.get(device) {
-            Some(at) => *at,
-            None => self.learn(device)?,
-        };
+        let at = self.device(device)?;
         let channel = self.known[at].channel(channel, unit);
         channel
             .map(|channel| Place {
@@ -105,6 +105,13 @@ impl Devices {
                 channel,
             })
             .ok_or(Nowhere::NoChannel)
+    }
+
+    fn device(&mut self, name: &str) -> Result<usize, Nowhere> {
+        match self.by_name.get(name) {
+            Some(at) => Ok(*at),
+            None => self.learn(name),
+        }
     }
 
     fn learn(&mut self, name: &str) -> Result<usize, Nowhere> {
@@ -143,8 +150,11 @@ impl Devices {
         told: Option<Sender>,
     ) {
         let known = &mut self.known[place.device];
-        let before = known.staged.len();
-        known.told.extend(told.map(|told| (before, told)));
+        let before = known.staged.len() as u32;
+        known.told.extend(told.map(|sender| Told {
+            before,
+            what: Telling::Sender(sender),
+        }));
         if known.staged.is_empty() {
             self.heard.push(place.device);
         }
@@ -156,14 +166,34 @@ impl Devices {
         });
     }
 
+    /// Keeps what a journal has for a device. Returns how many of its readings are of channels that it no longer has.
+    pub(super) fn stage_input(&mut self, input: &InputRef<'_>) -> Result<u64, Nowhere> {
+        let at = self.device(input.device())?;
+        let known = &mut self.known[at];
+        let (mut readings, mut told) = (Vec::new(), Vec::new());
+        let orphans = input.read(
+            |name, unit| known.channel(name, unit),
+            &mut readings,
+            &mut told,
+        );
+        (known.staged, known.told) = (readings, told);
+        self.heard.push(at);
+        Ok(orphans)
+    }
+
     /// Hands over what is staged, and settles it in `book`.
     pub(super) fn deliver(&mut self, now: Timestamp, book: &mut SourceBook) {
         for at in std::mem::take(&mut self.heard) {
             let readings = std::mem::take(&mut self.known[at].staged);
             let mut from = 0;
-            for (before, told) in std::mem::take(&mut self.known[at].told) {
+            for told in std::mem::take(&mut self.known[at].told) {
+                let before = (told.before as usize).clamp(from, readings.len());
                 self.take(at, now, &readings[from..before], book);
-                self.handle(at, Input::Sender(told));
+                let input = match told.what {
+                    Telling::Sender(sender) => Input::Sender(sender),
+                    Telling::Clock(step) => Input::Clock { now, step },
+                };
+                self.handle(at, input);
                 from = before;
             }
             self.take(at, now, &readings[from..], book);
@@ -193,27 +223,13 @@ impl Devices {
         }
     }
 
-    /// Writes the records since it was last called.
-    pub(super) fn write(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(&self.lines)?;
-        self.lines.clear();
-        Ok(())
-    }
-
     fn handle(&mut self, at: usize, input: Input<'_>) -> Tally {
         let known = &mut self.known[at];
         let mut tally = Tally::default();
         known.device.handle(input, &mut tally, &mut self.effects);
         for numbered in self.effects.drain(..) {
-            let record = self.encoder.encode(&known.name, &known.device, &numbered);
-            self.lines.extend_from_slice(&record.body);
-            self.lines.push(b'\n');
-            match record.lane {
-                Lane::Summary => self.summaries += 1,
-                Lane::Alert => self.alerts += 1,
-                // Nothing waits here, so nothing is given up.
-                Lane::Loss => {}
-            }
+            let taken = self.output.effect(&known.name, &known.device, &numbered);
+            self.failed = self.failed.take().or(taken.err());
         }
         let wake_at = known.device.wake_at();
         if wake_at != known.wake_at {

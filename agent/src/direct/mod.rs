@@ -1,44 +1,51 @@
-//! A source's messages through its decoder and its devices in one thread: no broker, no actors, no database.
+//! What was received, through its devices in one thread: no broker, no actors, no database.
 //!
-//! Time is what the messages say: `now` is the arrival of the message at hand, and timers fire at the very
-//! instant that was asked for. The same messages therefore give the same bytes, however fast they are played
-//! back and on whichever machine.
+//! It comes from a recording, through a source's decoder, or from a journal. Time is what that says: `now` is the arrival
+//! of the message at hand, and timers fire at the very instant that was asked for. The same input therefore gives the same
+//! output, however fast it is played back and on whichever machine.
 
 mod devices;
+mod output;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, Write};
+use std::io;
 
 use eyot_decode::{Decoder, Message};
+use eyot_journal::EntryRef;
 use eyot_pipeline::Timestamp;
 use eyot_pipeline::ledger::{MessageFate, ReadingFate, SourceBook};
 use uuid::Uuid;
 
 use self::devices::{Devices, Place};
+pub use self::output::{Lines, Output};
 use crate::app::{StartError, class_runtime};
 use crate::config::{Config, Source};
 use crate::ingest::{Assets, Collect, Nowhere, Voice, Voices, World};
-use crate::record::Encoder;
 use crate::store::Identity;
 
 /// In the ids of records, in place of an agent that has a database.
-const NOBODY: Identity = Identity {
+pub const NOBODY: Identity = Identity {
     agent: Uuid::nil(),
     store_epoch: 0,
 };
 
 /// One source and its devices, run by the messages that it is given.
-pub struct Direct {
+pub struct Direct<O> {
     decoder: Decoder,
-    run: Run,
+    run: Run<O>,
     letters: Vec<DeadLetter>,
 }
 
-/// The way of a message behind the decoder.
-struct Run {
+/// The devices of all sources, run by the entries of a journal.
+pub struct FromJournal<O> {
+    run: Run<O>,
+}
+
+/// The way of a reading behind decoder or journal.
+struct Run<O> {
     assets: Assets,
-    devices: Devices,
+    devices: Devices<O>,
     book: SourceBook,
     voices: Voices,
     now: Timestamp,
@@ -60,41 +67,36 @@ pub struct Outcome {
     pub book: SourceBook,
     /// Devices heard.
     pub devices: usize,
-    /// Summaries written.
-    pub summaries: u64,
-    /// Alerts written.
-    pub alerts: u64,
-    /// The first [`Direct::LETTERS`] messages that could not be decoded.
+    /// The first [`LETTERS`] messages that could not be decoded.
     pub letters: Vec<DeadLetter>,
 }
 
-impl Direct {
-    /// How many dead letters are described one by one.
-    pub const LETTERS: usize = 20;
+/// How many dead letters are described one by one.
+pub const LETTERS: usize = 20;
 
-    /// `source` of `config`, with the classes, models and assets that are configured.
+impl<O: Output> Direct<O> {
+    /// `source` of `config`, with the classes, models and assets that are configured; what comes of it goes to `output`.
     ///
     /// # Errors
     /// [`StartError::Model`] when a model asks for channels that its class has not.
     ///
     /// # Panics
     /// If the source's mapping has faults, which a checked configuration has not.
-    pub fn new(config: &Config, source: &Source) -> Result<Self, StartError> {
+    pub fn new(config: &Config, source: &Source, output: O) -> Result<Self, StartError> {
         let mut decoder = source.mapping.decoder().expect("a checked mapping");
         decoder.report_unmapped(true);
         Ok(Self {
             decoder,
-            run: Run::new(config)?,
+            run: Run::new(config, output)?,
             letters: Vec::new(),
         })
     }
 
-    /// Takes a message in and writes the records that come of it to `out`, one JSON object a line. A message that
-    /// says that it arrived before the one before it arrives together with that one.
+    /// Takes a message in. One that says that it arrived before the one before it arrives together with that one.
     ///
     /// # Errors
-    /// When `out` takes no more.
-    pub fn message(&mut self, message: &Message<'_>, out: &mut dyn Write) -> io::Result<()> {
+    /// When the output takes no more.
+    pub fn message(&mut self, message: &Message<'_>) -> io::Result<()> {
         let now = self.run.advance(message.arrival);
         let message = Message {
             arrival: now,
@@ -113,11 +115,11 @@ impl Direct {
             }
         };
         self.run.settle(fate);
-        self.run.devices.write(out)
+        self.run.devices.check()
     }
 
     fn bury(&mut self, topic: &str, detail: String) {
-        if self.letters.len() < Self::LETTERS {
+        if self.letters.len() < LETTERS {
             let topic = topic.to_owned();
             self.letters.push(DeadLetter { topic, detail });
         }
@@ -126,33 +128,71 @@ impl Direct {
     /// Closes what is open, as an agent does that is stopped at the arrival of the last message.
     ///
     /// # Errors
-    /// When `out` takes no more.
-    pub fn finish(mut self, out: &mut dyn Write) -> io::Result<Outcome> {
-        self.run.devices.stop(self.run.now);
-        self.run.devices.write(out)?;
-        let Run { devices, book, .. } = self.run;
-        Ok(Outcome {
-            book,
-            devices: devices.len(),
-            summaries: devices.summaries(),
-            alerts: devices.alerts(),
-            letters: self.letters,
-        })
+    /// When the output takes no more.
+    pub fn finish(self) -> io::Result<(Outcome, O)> {
+        self.run.finish(self.letters)
     }
 }
 
-impl Run {
-    fn new(config: &Config) -> Result<Self, StartError> {
+impl<O: Output> FromJournal<O> {
+    /// The devices of `config`, in whose classes and models the journal's readings are seen anew: what the devices had learnt
+    /// before is not in it.
+    ///
+    /// # Errors
+    /// [`StartError::Model`] when a model asks for channels that its class has not.
+    pub fn new(config: &Config, output: O) -> Result<Self, StartError> {
+        Ok(Self {
+            run: Run::new(config, output)?,
+        })
+    }
+
+    /// Takes an entry in. Timers are the devices' own: those in the journal are of the configuration that it was written
+    /// under.
+    ///
+    /// # Errors
+    /// When the output takes no more.
+    pub fn entry(&mut self, entry: &EntryRef<'_>) -> io::Result<()> {
+        // It goes back when the gateway's clock was set back.
+        self.run.now = entry.admitted();
+        self.run.devices.wake(entry.admitted());
+        for input in entry.inputs().filter(|input| !input.is_timer()) {
+            let n = input.count();
+            self.run.book.receive_readings(n);
+            let (fate, lost) = match self.run.devices.stage_input(&input) {
+                Ok(orphans) => (ReadingFate::DroppedConfigChanged, orphans),
+                Err(Nowhere::LimitReached) => (ReadingFate::RejectedDeviceLimit, n),
+                Err(Nowhere::NoClass | Nowhere::NoChannel) => {
+                    (ReadingFate::DroppedConfigChanged, n)
+                }
+            };
+            self.run.book.settle_readings(fate, lost);
+            self.run
+                .devices
+                .deliver(entry.admitted(), &mut self.run.book);
+        }
+        self.run.devices.check()
+    }
+
+    /// Closes what is open, as an agent does that is stopped after the last entry.
+    ///
+    /// # Errors
+    /// When the output takes no more.
+    pub fn finish(self) -> io::Result<(Outcome, O)> {
+        self.run.finish(Vec::new())
+    }
+}
+
+impl<O: Output> Run<O> {
+    fn new(config: &Config, output: O) -> Result<Self, StartError> {
         let mut faults = Vec::new();
         let classes = config
             .classes
             .iter()
             .map(|class| class_runtime(class, None, &mut faults))
             .collect::<Result<_, _>>()?;
-        let encoder = Encoder::new(&config.agent.name, &NOBODY);
         Ok(Self {
             assets: Assets::new(&config.assets),
-            devices: Devices::new(classes, config.limits.devices, encoder),
+            devices: Devices::new(classes, config.limits.devices, output),
             book: SourceBook::default(),
             voices: Voices::default(),
             now: Timestamp(i64::MIN),
@@ -177,9 +217,20 @@ impl Run {
         self.book.settle_messages(fate, 1);
         self.devices.deliver(self.now, &mut self.book);
     }
+
+    fn finish(mut self, letters: Vec<DeadLetter>) -> io::Result<(Outcome, O)> {
+        self.devices.stop(self.now);
+        self.devices.check()?;
+        let outcome = Outcome {
+            book: self.book,
+            devices: self.devices.len(),
+            letters,
+        };
+        Ok((outcome, self.devices.into_output()))
+    }
 }
 
-impl World for &mut Run {
+impl<O: Output> World for &mut Run<O> {
     type Place = (Place, u8);
 
     fn place(&mut self, device: &str, channel: &str, unit: &str) -> Result<(Place, u8), Nowhere> {

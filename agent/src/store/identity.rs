@@ -56,7 +56,10 @@ impl Identity {
     }
 
     /// The copy in `dir`; a damaged one counts as none.
-    pub(super) fn read(dir: &Path) -> Result<Option<Self>, StoreError> {
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(dir: &Path) -> Result<Option<Self>, StoreError> {
         let path = dir.join(FILE);
         let text = match fs::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),

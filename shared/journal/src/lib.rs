@@ -56,6 +56,7 @@ mod reader;
 mod recovery;
 mod run;
 mod segment;
+mod snapshot;
 mod value;
 mod varint;
 mod writer;
@@ -71,6 +72,7 @@ pub use entry::{
 pub use error::{CommitError, FileError};
 pub use reader::{Reader, Readers, Step};
 pub use recovery::{Gap, Recovery, SetAside};
+pub use snapshot::Snapshot;
 pub use writer::{Faults, Journal, Options, SegmentInfo};
 
 /// A disk with faults, for tests.

@@ -9,4 +9,4 @@ mod invariant_1;
 mod model;
 mod quota;
 mod size;
-mod world;
+pub(crate) mod world;

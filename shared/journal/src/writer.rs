@@ -65,6 +65,10 @@ pub(crate) struct Content {
 }
 
 impl Index {
+    pub(crate) fn new(segments: Vec<SegmentInfo>, next: Position) -> Self {
+        Self(Arc::new(Mutex::new(Content { segments, next })))
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Content> {
         // Nothing in a lock's scope leaves it half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -105,10 +109,7 @@ impl<D: Disk> Journal<D> {
             options,
             next: recovery.next,
             bytes: segments.iter().map(|segment| segment.bytes).sum(),
-            index: Index(Arc::new(Mutex::new(Content {
-                segments,
-                next: recovery.next,
-            }))),
+            index: Index::new(segments, recovery.next),
             active: None,
             encoder: Encoder::default(),
             batch: Vec::new(),

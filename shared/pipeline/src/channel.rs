@@ -351,6 +351,12 @@ impl Channel {
         self.open_from < self.samples.len()
     }
 
+    /// Whether a window that ends by `end` may be yet to close: any with readings that are in no closed window yet or, of
+    /// overlapping ones, one with readings that are.
+    pub(crate) fn may_close(&self, end: Timestamp) -> bool {
+        self.has_open_window() || (self.next_close <= end && self.closed_until < end)
+    }
+
     /// Gateway time at which the channel counts as silent, if it has an open window. Late, repeated
     /// and rejected readings do not keep a window open.
     pub fn idle_at(&self, idle_timeout: crate::time::Span) -> Option<Timestamp> {

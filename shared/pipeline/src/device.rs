@@ -371,13 +371,12 @@ impl Device {
             || !self.waits_for_any(end)
     }
 
-    /// Whether any channel has an open window and has not passed `end`. One without has fallen silent
+    /// Whether any channel has a window to close and has not passed `end`. One without has fallen silent
     /// or was never heard. Looks first where it stopped last time: channels pass in turn.
     fn waits_for_any(&mut self, end: Timestamp) -> bool {
         let from = self.awaited.min(self.channels.len());
         let (before, after) = self.channels.split_at(from);
-        let waits =
-            |channel: &Channel| channel.has_open_window() && channel.mark(&self.class) < end;
+        let waits = |channel: &Channel| channel.may_close(end) && channel.mark(&self.class) < end;
         let found = match after.iter().position(waits) {
             Some(at) => Some(from + at),
             None => before.iter().position(waits),

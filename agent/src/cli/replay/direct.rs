@@ -7,48 +7,80 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use eyot_pipeline::Timestamp;
-use eyot_pipeline::ledger::{MessageFate, ReadingFate};
+use eyot_pipeline::ledger::{MessageFate, ReadingFate, SourceBook};
 use serde::Serialize;
 
-use super::dump::Dump;
-use super::{Arrived, ReplayArgs, table};
+use super::{Arrived, ReplayArgs};
 use crate::cli::{render, report};
 use crate::clock::rfc3339;
 use crate::config::{Config, Source};
-use crate::direct::{Direct, Outcome};
+use crate::direct::{Direct, Lines, NOBODY, Outcome, Output};
+use crate::record::Encoder;
 
 /// Plays the whole recording.
 pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref().unwrap_or(Path::new("")))?;
     let source = source(&config, args.source.as_deref())?;
-    let messages = if args.dump {
-        let Dump { messages, timed } = Dump::read(&args.file)?;
-        ensure!(
-            timed > 0,
-            "no message of {} says when it arrived: with --direct that is what the time is; add `at` to the lines",
-            args.file.display()
-        );
-        messages
-    } else {
-        table::messages(args)?
-    };
-    let direct = Direct::new(&config, source)?;
-    let Some(path) = &args.out else {
-        let outcome = play(direct, &messages, &mut io::stdout().lock())
-            .context("cannot write the records to standard output")?;
-        let summary = Summary::new(&source.name, &messages, &outcome);
-        eprintln!("{}", render(&summary, args.json)?);
-        return Ok(());
-    };
-    let outcome = File::create(path)
-        .and_then(|mut file| play(direct, &messages, &mut file))
-        .with_context(|| format!("cannot write the records to {}", path.display()))?;
-    report(&Summary::new(&source.name, &messages, &outcome), args.json)
+    let messages = args.recording.messages()?;
+    let encoder = Encoder::new(&config.agent.name, &NOBODY);
+    let out = Destination::new(args.out.as_deref())?;
+    let lines = Lines::new(encoder, BufWriter::new(out));
+    let (outcome, mut lines) = play(Direct::new(&config, source, lines)?, &messages)
+        .and_then(|(outcome, mut lines)| lines.out().flush().map(|()| (outcome, lines)))
+        .with_context(|| Destination::failing(args.out.as_deref()))?;
+    let records = Some((lines.summaries, lines.alerts));
+    lines.out().flush()?;
+    let span = [messages.first(), messages.last()].map(|m| m.map(|m| m.at));
+    let summary = Summary::new(Some((&source.name, &outcome.book)), &outcome, records, span);
+    summary.print(args.out.is_some(), args.json)
 }
 
-fn source<'c>(config: &'c Config, name: Option<&str>) -> anyhow::Result<&'c Source> {
+/// A file, or standard output.
+pub(in crate::cli) enum Destination {
+    File(File),
+    Terminal,
+}
+
+impl Destination {
+    pub(in crate::cli) fn new(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else {
+            return Ok(Self::Terminal);
+        };
+        let file = File::create(path)
+            .with_context(|| format!("cannot write the records to {}", path.display()))?;
+        Ok(Self::File(file))
+    }
+
+    pub(in crate::cli) fn failing(path: Option<&Path>) -> String {
+        path.map_or_else(
+            || "cannot write the records to standard output".to_owned(),
+            |path| format!("cannot write the records to {}", path.display()),
+        )
+    }
+}
+
+impl Write for Destination {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Terminal => io::stdout().lock().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Terminal => io::stdout().lock().flush(),
+        }
+    }
+}
+
+pub(in crate::cli) fn source<'c>(
+    config: &'c Config,
+    name: Option<&str>,
+) -> anyhow::Result<&'c Source> {
     let known = || {
         let names = config.sources.iter().map(|source| source.name.as_str());
         names.collect::<Vec<_>>().join(", ")
@@ -63,8 +95,11 @@ fn source<'c>(config: &'c Config, name: Option<&str>) -> anyhow::Result<&'c Sour
     }
 }
 
-fn play(mut direct: Direct, messages: &[Arrived], out: &mut dyn Write) -> io::Result<Outcome> {
-    let mut out = BufWriter::new(out);
+/// Plays messages into the devices of a source.
+pub(in crate::cli) fn play<O: Output>(
+    mut direct: Direct<O>,
+    messages: &[Arrived],
+) -> io::Result<(Outcome, O)> {
     for arrived in messages {
         let message = eyot_decode::Message {
             topic: &arrived.message.topic,
@@ -72,28 +107,32 @@ fn play(mut direct: Direct, messages: &[Arrived], out: &mut dyn Write) -> io::Re
             retained: arrived.retained,
             arrival: arrived.at,
         };
-        direct.message(&message, &mut out)?;
+        direct.message(&message)?;
     }
-    let outcome = direct.finish(&mut out)?;
-    out.flush()?;
+    let (outcome, output) = direct.finish()?;
     for letter in &outcome.letters {
         let (topic, error) = (&letter.topic, &letter.detail);
         tracing::warn!(topic, error, "a message could not be decoded");
     }
-    Ok(outcome)
+    Ok((outcome, output))
 }
 
 /// The outcome.
 #[derive(Debug, Serialize)]
-struct Summary {
-    source: String,
-    messages: Counts,
+pub(in crate::cli) struct Summary {
+    /// Missing where a journal was played.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages: Option<Counts>,
     readings: Counts,
     devices: usize,
-    summaries: u64,
-    alerts: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summaries: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alerts: Option<u64>,
     /// Arrival of the first message and of the last.
-    recorded: [String; 2],
+    recorded: [Option<String>; 2],
 }
 
 /// What became of messages or readings, as in the ledger: `ignored no_rule`, say.
@@ -104,26 +143,38 @@ struct Counts {
 }
 
 impl Summary {
-    fn new(source: &str, messages: &[Arrived], outcome: &Outcome) -> Self {
-        let time = |message: Option<&Arrived>| rfc3339(message.map_or(Timestamp(0), |m| m.at));
+    /// `records`: how many summaries and alerts came of it. `recorded`: when the first message arrived, and the last.
+    pub(in crate::cli) fn new(
+        source: Option<(&str, &SourceBook)>,
+        outcome: &Outcome,
+        records: Option<(u64, u64)>,
+        recorded: [Option<Timestamp>; 2],
+    ) -> Self {
         let book = &outcome.book;
         let message_fates = MessageFate::ALL.iter();
         let reading_fates = ReadingFate::ALL.iter();
+        let messages =
+            message_fates.map(|fate| (fate.term(), fate.reason(), book.messages_with(*fate)));
+        let readings =
+            reading_fates.map(|fate| (fate.term(), fate.reason(), book.readings_with(*fate)));
         Self {
-            source: source.to_owned(),
-            messages: Counts::new(
-                book.messages,
-                message_fates.map(|fate| (fate.term(), fate.reason(), book.messages_with(*fate))),
-            ),
-            readings: Counts::new(
-                book.readings,
-                reading_fates.map(|fate| (fate.term(), fate.reason(), book.readings_with(*fate))),
-            ),
+            source: source.map(|(name, _)| name.to_owned()),
+            messages: source.map(|_| Counts::new(book.messages, messages)),
+            readings: Counts::new(book.readings, readings),
             devices: outcome.devices,
-            summaries: outcome.summaries,
-            alerts: outcome.alerts,
-            recorded: [time(messages.first()), time(messages.last())],
+            summaries: records.map(|(summaries, _)| summaries),
+            alerts: records.map(|(_, alerts)| alerts),
+            recorded: recorded.map(|time| time.map(rfc3339)),
         }
+    }
+
+    /// To standard output, or to standard error if that has the records.
+    pub(in crate::cli) fn print(&self, apart: bool, json: bool) -> anyhow::Result<()> {
+        if apart {
+            return report(self, json);
+        }
+        eprintln!("{}", render(self, json)?);
+        Ok(())
     }
 }
 
@@ -151,18 +202,24 @@ impl fmt::Display for Counts {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (messages, readings) = (&self.messages, &self.readings);
-        writeln!(f, "{} messages{messages}", messages.total)?;
+        if let Some(messages) = &self.messages {
+            writeln!(f, "{} messages{messages}", messages.total)?;
+        }
+        let readings = &self.readings;
         writeln!(f, "{} readings{readings}", readings.total)?;
-        writeln!(
-            f,
-            "{} records of {} devices: {} summaries, {} alerts",
-            self.summaries + self.alerts,
-            self.devices,
-            self.summaries,
-            self.alerts
-        )?;
-        let [first, last] = &self.recorded;
+        match (self.summaries, self.alerts) {
+            (Some(summaries), Some(alerts)) => writeln!(
+                f,
+                "{} records of {} devices: {summaries} summaries, {alerts} alerts",
+                summaries + alerts,
+                self.devices,
+            )?,
+            _ => writeln!(f, "{} devices", self.devices)?,
+        }
+        let [first, last] = self
+            .recorded
+            .each_ref()
+            .map(|time| time.as_deref().unwrap_or("?"));
         write!(f, "recorded from {first} to {last}")
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn publish<P: Publish>(
     connect: impl AsyncFnOnce(&str) -> anyhow::Result<P>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let Dump { messages, .. } = Dump::read(&args.file)?;
+    let Dump { messages, .. } = Dump::read(args.recording.file())?;
     let recorded = [&messages[0], &messages[messages.len() - 1]].map(|message| message.at);
     let mut publish = connect(&args.broker).await?;
     // The messages keep their times, so the run begins at the first one's.

@@ -10,7 +10,7 @@ use eyot_pipeline::Span;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::{Arrived, ReplayArgs};
+use super::{Arrived, RecordingArgs, ReplayArgs};
 use crate::sim::pace::{self, Pace, Paced};
 use crate::sim::payload::Topic;
 use crate::sim::replay::{Layout, Recording, TimeForm, Values};
@@ -32,8 +32,8 @@ pub(super) async fn publish<P: Publish>(
     connect: impl AsyncFnOnce(&str) -> anyhow::Result<P>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let (device, topic) = names(args)?;
-    let recording = read(args)?;
+    let (device, topic) = names(&args.recording)?;
+    let recording = read(&args.recording)?;
     let mut publish = connect(&args.broker).await?;
     let pace = Pace::ending_now(recording.length(), sim::now(), args.speed);
     let offset = pace.start - recording.first();
@@ -59,7 +59,7 @@ pub(super) async fn publish<P: Publish>(
 }
 
 /// The messages that a broker would carry, each arriving at its row's time.
-pub(super) fn messages(args: &ReplayArgs) -> anyhow::Result<Vec<Arrived>> {
+pub(super) fn messages(args: &RecordingArgs) -> anyhow::Result<Vec<Arrived>> {
     let (device, topic) = names(args)?;
     let recording = read(args)?;
     let rows = recording.rows.iter();
@@ -72,7 +72,7 @@ pub(super) fn messages(args: &ReplayArgs) -> anyhow::Result<Vec<Arrived>> {
         .collect())
 }
 
-fn names(args: &ReplayArgs) -> anyhow::Result<(&str, Topic)> {
+fn names(args: &RecordingArgs) -> anyhow::Result<(&str, Topic)> {
     let device = args.device.as_deref();
     Ok((
         device.context("say with --device whose readings these are")?,
@@ -80,10 +80,10 @@ fn names(args: &ReplayArgs) -> anyhow::Result<(&str, Topic)> {
     ))
 }
 
-fn read(args: &ReplayArgs) -> anyhow::Result<Recording> {
+fn read(args: &RecordingArgs) -> anyhow::Result<Recording> {
     let layout = layout(args)?;
-    let file = args.file.display().to_string();
-    let input = File::open(&args.file).with_context(|| format!("cannot open {file}"))?;
+    let file = args.file().display().to_string();
+    let input = File::open(args.file()).with_context(|| format!("cannot open {file}"))?;
     let recording = Recording::read(input, &file, &layout)?;
     tracing::info!(
         file,
@@ -105,7 +105,7 @@ fn read(args: &ReplayArgs) -> anyhow::Result<Recording> {
     Ok(recording)
 }
 
-fn layout(args: &ReplayArgs) -> anyhow::Result<Layout> {
+fn layout(args: &RecordingArgs) -> anyhow::Result<Layout> {
     let map = match &args.columns {
         Some(file) => Some(read_map(file)?),
         None => None,

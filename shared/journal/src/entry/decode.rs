@@ -1,7 +1,9 @@
 //! Entries, coming out.
 
-use eyot_pipeline::Timestamp;
+use eyot_pipeline::reading::{ChannelIndex, Origin};
+use eyot_pipeline::{Reading, Timestamp};
 
+use super::Told;
 use super::flag;
 use super::origin::{Origins, Tellings};
 use super::source::SourceRef;
@@ -221,6 +223,51 @@ impl<'a> InputRef<'a> {
                 return;
             }
         }
+    }
+
+    /// Appends the readings and what the device is told meanwhile, in their order, and returns how many were left out.
+    /// `channel` finds where a channel of that name and unit is now; `None`: nowhere, and its readings are left out.
+    pub fn read(
+        &self,
+        mut channel: impl FnMut(&str, &str) -> Option<ChannelIndex>,
+        readings: &mut Vec<Reading>,
+        told: &mut Vec<Told>,
+    ) -> u64 {
+        let (mut origins, mut tellings) = (self.origins(), self.told().peekable());
+        let (mut orphans, mut seen) = (0, 0_u32);
+        // A message whose first reading is gone begins with the one after it.
+        let mut led: Option<Origin> = None;
+        self.for_each_run(|name, unit, run| {
+            let channel = channel(name, unit.unwrap_or_default());
+            for &(time, value) in run {
+                while let Some(mut telling) = tellings.next_if(|telling| telling.before <= seen) {
+                    telling.before = readings.len() as u32;
+                    told.push(telling);
+                }
+                seen += 1;
+                let mut origin = origins.next().unwrap_or_default();
+                if led.take_if(|gone| gone.following() == origin).is_some() {
+                    origin = origin.leading();
+                }
+                let Some(channel) = channel else {
+                    orphans += 1;
+                    led = origin.leads().then_some(origin);
+                    continue;
+                };
+                led = None;
+                readings.push(Reading {
+                    time,
+                    value,
+                    channel,
+                    origin,
+                });
+            }
+        });
+        told.extend(tellings.map(|telling| Told {
+            before: readings.len() as u32,
+            ..telling
+        }));
+        orphans
     }
 
     /// What the readings have beyond channel, time and value, in their order.

@@ -9,7 +9,7 @@ use super::super::*;
 use super::checkpoints::{checkpoint, restore};
 use super::properties::{OUT_OF_ORDERNESS_MS, assert_close, fast_class, readings, way_within};
 use super::textbook;
-use super::world::{ORIGIN, at};
+use super::world::{ORIGIN, World, at};
 use crate::effect::WindowSummary;
 use crate::feature::Feature;
 use crate::window::{LatePolicy, Report, WindowSpec};
@@ -306,4 +306,27 @@ proptest! {
         let whole = stream(&class, &batches, &[]);
         prop_assert_eq!(format!("{:?}", whole), format!("{:?}", stream(&class, &batches, &restarts)));
     }
+}
+
+#[test]
+fn overlapping_windows_after_a_silence_are_one_frame_of_all_channels() {
+    let (length, hop) = (Span::from_secs(30), Span::from_secs(10));
+    let mut world = World::new(ClassConfig {
+        window: WindowSpec::Hopping { length, hop },
+        ..super::world::class()
+    });
+    world.at(5).reading("flow", 5, 1.0).reading("head", 5, 2.0);
+    world.at(66).timer();
+    let idle = world.next_window();
+    assert_eq!((idle.start, idle.channels.len()), (at(-20), 2));
+    world.expect_nothing();
+    // The windows that still hold them close with the first reading of each channel after the silence.
+    world.at(100).reading("flow", 100, 1.0).expect_nothing();
+    world.reading("head", 100, 2.0);
+    for start in [-10, 0] {
+        let window = world.next_window();
+        assert_eq!((window.start, window.channels.len()), (at(start), 2));
+        assert_ne!(window.closed_by, ClosedBy::Straggler);
+    }
+    world.expect_nothing();
 }

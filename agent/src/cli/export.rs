@@ -1,0 +1,156 @@
+//! `eyot export`: features as a table, for training.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use eyot_pipeline::window::Emit;
+use globset::Glob;
+use serde::Serialize;
+
+use super::replay::direct::{Summary, play, source};
+use super::replay::journal::{self, SpanArgs};
+use super::replay::{Arrived, RecordingArgs};
+use crate::config::{Config, Source};
+use crate::direct::{Direct, Output};
+use crate::export::{Filter, Survey, table};
+
+/// Write the features of all windows to a table, as the agent computes them: one row a window, one column for each feature of a
+/// channel.
+///
+/// What it is made of is a recording, as `eyot replay` reads it, or with --journal what the agent's journal still has. The file
+/// is CSV or Parquet, by its name. `entity_id` is the device, `event_timestamp` the end of the window, `created_timestamp` when its
+/// features were known; the rest is `channel__feature`, empty where a window does not have it. Of windows that are
+/// revised the last revision counts.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ExportArgs {
+    /// What was recorded.
+    #[command(flatten)]
+    pub recording: RecordingArgs,
+    /// Configuration with the rules, classes and features to use
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Which source of the configuration; needed if there are several
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Take the readings from the agent's journal, which is only read
+    #[arg(long, conflicts_with_all = ["file", "dump", "device", "source"])]
+    pub journal: bool,
+    /// Which part of the journal.
+    #[command(flatten)]
+    pub span: SpanArgs,
+    /// File to write: *.csv or *.parquet
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub force: bool,
+    /// Only devices with such names, like `pump-*`
+    #[arg(long, value_name = "PATTERN")]
+    pub only: Option<Glob>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What there is to go through.
+enum Input<'a> {
+    Messages(&'a Source, Vec<Arrived>),
+    Journal(SpanArgs),
+}
+
+/// Writes the table.
+///
+/// # Errors
+/// When something cannot be read or written.
+pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
+    let mut config = Config::load(&args.config)?;
+    for class in &mut config.classes {
+        // Also those that nobody would be told of.
+        Arc::make_mut(&mut class.pipeline).emit = Emit::Every;
+    }
+    let out = args.out.display();
+    let known = args.out.extension().and_then(|ext| ext.to_str());
+    if !matches!(known, Some("csv" | "parquet")) {
+        bail!("{out} is neither *.csv nor *.parquet");
+    }
+    ensure!(
+        args.force || !args.out.exists(),
+        "{out} is there already: say --force to replace it, or give another --out"
+    );
+    let input = if args.journal {
+        Input::Journal(args.span)
+    } else {
+        Input::Messages(
+            source(&config, args.source.as_deref())?,
+            args.recording.messages()?,
+        )
+    };
+    let filter = Filter {
+        devices: args.only.as_ref().map(Glob::compile_matcher),
+        ..Filter::default()
+    };
+    let (survey, _) = input.play(&config, Survey::new(filter))?;
+    let columns = survey.names();
+    let written = beside(&args.out);
+    let creating = || format!("cannot write {}", written.display());
+    let table = table(&args.out, &columns, &written)
+        .with_context(|| format!("{out} is neither *.csv nor *.parquet"))?
+        .with_context(creating)?;
+    let (rows, played) = input.play(&config, survey.into_rows(table))?;
+    let rows = rows.close().with_context(creating)?;
+    fs::rename(&written, &args.out).with_context(|| format!("cannot write {out}"))?;
+    let report = Report {
+        file: args.out.clone(),
+        rows,
+        columns: columns.len(),
+        played,
+    };
+    super::report(&report, args.json)
+}
+
+/// Under another name until it is complete.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.part"))
+}
+
+impl Input<'_> {
+    fn play<O: Output>(&self, config: &Config, output: O) -> anyhow::Result<(O, Summary)> {
+        match self {
+            Self::Messages(source, messages) => {
+                let (outcome, output) = play(Direct::new(config, source, output)?, messages)
+                    .context("cannot export")?;
+                let span = [messages.first(), messages.last()].map(|m| m.map(|m| m.at));
+                let book = Some((source.name.as_str(), &outcome.book));
+                Ok((output, Summary::new(book, &outcome, None, span)))
+            }
+            Self::Journal(span) => {
+                let played = journal::play(config, *span, output)?;
+                let summary = Summary::new(None, &played.outcome, None, played.recorded);
+                Ok((played.output, summary))
+            }
+        }
+    }
+}
+
+/// The outcome.
+#[derive(Debug, Serialize)]
+struct Report {
+    file: PathBuf,
+    rows: u64,
+    /// Of features.
+    columns: usize,
+    #[serde(flatten)]
+    played: Summary,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.played)?;
+        let (rows, columns, file) = (self.rows, self.columns, self.file.display());
+        write!(f, "{rows} rows with {columns} features in {file}")
+    }
+}
