@@ -130,7 +130,7 @@ impl DeviceEntry {
     pub fn channel(&self, name: &str, unit: &str) -> Option<ChannelIndex> {
         let class = &self.class.config;
         if let Some(index) = class.channel_index(name) {
-            return Some(index);
+            return (!class.is_virtual(index)).then_some(index);
         }
         let rules = class.unlisted.as_ref()?;
         let mut unlisted = self.lock_unlisted();

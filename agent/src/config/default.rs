@@ -4,7 +4,7 @@ use eyot_pipeline::feature::Feature;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, MapDeserializer};
 
-use super::raw::{Kind, Late, OnChange, Period, Report, Size, Skewed, WhenFull, Window};
+use super::raw::{Align, Kind, Late, OnChange, Period, Report, Size, Skewed, WhenFull, Window};
 use super::{Durability, MqttVersion};
 
 /// A function for each default, since that is what serde asks for.
@@ -77,6 +77,7 @@ defaults! {
     max_unlisted: usize = 64_usize;
     resolution: f64 = 0.0;
     kind: Kind = Kind::Gauge;
+    align: Align = Align::Last;
 
     // [class.detectors]
     relearn_after: u32 = 360_u32;

@@ -7,10 +7,11 @@ use eyot_pipeline::channel;
 use eyot_pipeline::config::ClassConfig;
 use eyot_pipeline::window::{Emit, LatePolicy};
 
+use super::check::held_bytes;
 use super::{Class, Config, Durability};
 
 /// Memory of a device's actor apart from its windows and baselines.
-const DEVICE_BYTES: u64 = 10 * 1024;
+const DEVICE_BYTES: u64 = 13 * 1024;
 /// A channel in a frame that is kept because it may be revised, without the features beyond those of every window.
 const KEPT_FRAME_BYTES: u64 = 110;
 /// Each feature beyond them.
@@ -48,6 +49,8 @@ pub struct Estimate {
     kept_frames: u64,
     kept_bytes: u64,
     remembered: u64,
+    /// What waits for computed channels.
+    computed_bytes: u64,
     in_flight: u64,
     outbox: u64,
     headroom: u64,
@@ -75,6 +78,7 @@ impl Estimate {
             kept_frames: costliest.map_or(0, |class| kept_frames(&class.pipeline)),
             kept_bytes: costliest.map_or(0, kept_bytes),
             remembered: costliest.map_or(0, remembered),
+            computed_bytes: costliest.map_or(0, |class| held_bytes(&class.pipeline.virtuals)),
             in_flight: config.limits.readings_in_flight as u64,
             outbox: config.outbox.quotas.bytes,
             headroom: config.store.headroom,
@@ -104,6 +108,10 @@ impl Estimate {
         self.devices.saturating_mul(device)
     }
 
+    fn computed(&self) -> u64 {
+        self.devices.saturating_mul(self.computed_bytes)
+    }
+
     fn actors(&self) -> u64 {
         self.devices.saturating_mul(DEVICE_BYTES)
     }
@@ -118,6 +126,7 @@ impl Estimate {
             self.windows(),
             self.kept(),
             self.baselines(),
+            self.computed(),
             self.actors(),
             self.queues(),
         ]
@@ -192,6 +201,15 @@ impl fmt::Display for Estimate {
             self.devices,
             self.remembered
         )?;
+        if self.computed_bytes > 0 {
+            writeln!(
+                f,
+                "  what waits for computed channels {}: {} devices × {}",
+                Bytes(self.computed()),
+                self.devices,
+                Bytes(self.computed_bytes),
+            )?;
+        }
         writeln!(
             f,
             "  actors {}: {} devices × {}; queues {}: {} readings × {IN_FLIGHT_READING_BYTES} B",
@@ -317,6 +335,7 @@ fn device_bytes(class: &Class) -> u64 {
     channels(class)
         .saturating_mul(channel_bytes(class))
         .saturating_add(kept_bytes(class))
+        .saturating_add(held_bytes(&class.pipeline.virtuals))
         .saturating_add(remembered(class).saturating_mul(FEATURE_BYTES))
 }
 

@@ -249,8 +249,12 @@ impl Known {
         if let Some(index) = self.channels.get(name) {
             return Some(*index);
         }
-        let listed = self.device.class().channel_index(name);
-        let index = listed.or_else(|| self.add_channel(name, unit))?;
+        let class = self.device.class();
+        let index = match class.channel_index(name) {
+            Some(index) if class.is_virtual(index) => return None,
+            Some(index) => index,
+            None => self.add_channel(name, unit)?,
+        };
         self.channels.insert(name.to_owned(), index);
         Some(index)
     }

@@ -31,6 +31,7 @@ fn class() -> ClassConfig {
         name: name.into(),
         unit: unit.map(Into::into),
         kind,
+        calibration: Vec::new(),
         min: f64::NEG_INFINITY,
         max: f64::INFINITY,
         resolution: 0.0,
@@ -44,6 +45,7 @@ fn class() -> ClassConfig {
             channel("energy", None, ChannelKind::Counter),
             channel("wind", None, ChannelKind::Degrees),
         ],
+        virtuals: Vec::new(),
         unlisted: None,
         window: WindowSpec::Tumbling {
             length: Span::from_secs(10),

@@ -153,6 +153,8 @@ pub struct Channel {
     low: f64,
     high: f64,
     kind: ChannelKind,
+    /// See [`ChannelConfig::calibration`].
+    calibration: Box<[f64]>,
     /// Whether the last reading that was taken in has no time of its own, but the gateway's.
     by_gateway: bool,
     /// Gateway time at which a reading was last taken in.
@@ -185,6 +187,7 @@ impl Channel {
             low: config.min.max(-MAX_MAGNITUDE),
             high: config.max.min(MAX_MAGNITUDE),
             kind: config.kind,
+            calibration: config.calibration.as_slice().into(),
             by_gateway: false,
             last_taken: Timestamp::MIN,
             open_from: 0,
@@ -205,6 +208,7 @@ impl Channel {
         moment: &Moment,
         frame: &FrameBound,
     ) -> bool {
+        let reading = &self.calibrated(reading);
         let reached = reading.time.min(moment.reach);
         let plausible = reading.value >= self.low
             && reading.value <= self.high
@@ -246,6 +250,7 @@ impl Channel {
         class: &ClassConfig,
         scratch: &mut Scratch,
     ) -> Result<Taken, ReadingFate> {
+        let reading = &self.calibrated(reading);
         self.plausible(reading, moment)?;
         if self.is_late(reading.time, class) && !self.accepts(reading.time, class) {
             return Err(ReadingFate::Late);
@@ -270,6 +275,20 @@ impl Channel {
             return Err(ReadingFate::RejectedWindowFull);
         }
         Ok(self.insert(at, &sample, moment.now, class, scratch))
+    }
+
+    /// A reading with the value that it is taken for.
+    #[inline]
+    pub(crate) fn calibrated(&self, reading: &Reading) -> Reading {
+        let Some((last, others)) = self.calibration.split_last() else {
+            return *reading;
+        };
+        // Horner's rule.
+        let horner = |sum: f64, coefficient: &f64| sum * reading.value + coefficient;
+        Reading {
+            value: others.iter().rev().fold(*last, horner),
+            ..*reading
+        }
     }
 
     /// Where a sample is, or else where it belongs.
@@ -392,6 +411,21 @@ impl Channel {
         self.closed_until = Timestamp::MIN;
         self.forgotten = Timestamp::MIN;
         self.refresh(class);
+    }
+
+    /// Gateway time at which a reading was last taken in.
+    pub(crate) fn last_taken(&self) -> Timestamp {
+        self.last_taken
+    }
+
+    /// It counts as silent since then.
+    pub(crate) fn was_taken_at(&mut self, now: Timestamp) {
+        self.last_taken = now;
+    }
+
+    /// Whether nothing has been taken in for so long, or ever.
+    pub(crate) fn is_silent(&self, now: Timestamp, idle_timeout: Span) -> bool {
+        self.last_taken == Timestamp::MIN || now >= self.last_taken + idle_timeout
     }
 
     /// Closes windows that end by `until` without a word. Windows that overlap later lose what they have of them.

@@ -1,6 +1,7 @@
 //! How devices of one class are treated. Values here are already validated by the shell.
 
 use crate::feature::Feature;
+use crate::grid::VirtualConfig;
 use crate::reading::ChannelIndex;
 use crate::time::Span;
 use crate::window::{Emit, LatePolicy, Report, WindowSpec};
@@ -12,6 +13,8 @@ pub struct ClassConfig {
     pub name: String,
     /// The channels, in the order of their [`crate::reading::ChannelIndex`].
     pub channels: Vec<ChannelConfig>,
+    /// Those of the channels that are computed from others. No reading comes for them.
+    pub virtuals: Vec<VirtualConfig>,
     /// How channels are treated that the list does not name; `None`: they are passed over.
     pub unlisted: Option<UnlistedConfig>,
     /// How event time is cut into windows.
@@ -56,6 +59,12 @@ impl ClassConfig {
             .iter()
             .position(|channel| channel.name == name)?;
         ChannelIndex::try_from(at).ok()
+    }
+
+    /// Whether a channel is computed, so that no readings come for it.
+    #[must_use]
+    pub fn is_virtual(&self, index: ChannelIndex) -> bool {
+        self.virtuals.iter().any(|config| config.channel == index)
     }
 }
 
@@ -110,6 +119,8 @@ pub struct ChannelConfig {
     pub unit: Option<String>,
     /// What its values are.
     pub kind: ChannelKind,
+    /// What a value x is taken for: the sum of the coefficients, each times x to the power of its place. Empty: x.
+    pub calibration: Vec<f64>,
     /// Smallest plausible value, inclusive; what lies below is rejected.
     pub min: f64,
     /// Largest plausible value, inclusive; what lies above is rejected.

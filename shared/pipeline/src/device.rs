@@ -11,6 +11,7 @@ use crate::detect::ChannelDetectors;
 use crate::effect::{ClosedBy, DegradedReason, Effect, Numbered, Verdict};
 use crate::frame::{Frame, Frames, Placed};
 use crate::gateway::{ClockStep, EventsBy, GatewayClock};
+use crate::grid::Grid;
 use crate::ledger::ReadingFate;
 use crate::model::{Baseline, Model};
 use crate::reading::{ChannelIndex, Reading, Sender};
@@ -26,6 +27,7 @@ pub use self::tally::Tally;
 
 mod checkpoint;
 mod gateway;
+mod grid;
 mod intake;
 mod revise;
 mod scoring;
@@ -111,6 +113,8 @@ pub struct Device {
     silence: Silence,
     senders: Senders,
     gateway: GatewayClock,
+    /// One for each channel that is computed.
+    grids: Vec<Grid>,
     /// Gateway time at which the first closed window changed of those that are still to be emitted again.
     dirty_since: Option<Timestamp>,
     /// The furthest that any channel has gone on from.
@@ -144,6 +148,7 @@ impl Device {
             silence: Silence::default(),
             senders: Senders::default(),
             gateway: GatewayClock::default(),
+            grids: class.virtuals.iter().map(Grid::new).collect(),
             dirty_since: None,
             ahead: Timestamp::MIN,
             awaited: 0,
@@ -169,6 +174,7 @@ impl Device {
                 loop {
                     let run = self.take_run(left, now);
                     tally.count(ReadingFate::Processed, run as u64);
+                    self.compute(&left[..run], now, effects);
                     left = &left[run..];
                     if left.is_empty() {
                         break;
@@ -179,12 +185,14 @@ impl Device {
             }
             Input::Timer { now } => {
                 self.emit_revisions(now, effects);
+                self.compute_silent(now, effects);
                 self.close_idle(now, effects);
                 self.complete_frames(now, false, effects);
                 self.listen(now, effects);
             }
             Input::Clock { now, step } => self.set_clock(now, step, effects),
             Input::Stop { now } => {
+                self.compute_rest(now, effects);
                 self.dirty_since = self.dirty_since.map(|_| Timestamp::MIN);
                 self.emit_revisions(now, effects);
                 for index in 0..self.channels.len() {

@@ -20,6 +20,7 @@ pub mod feature;
 pub mod forward;
 pub mod frame;
 pub mod gateway;
+pub mod grid;
 mod lean;
 pub mod ledger;
 pub mod model;

@@ -27,6 +27,7 @@ fn class() -> ClassConfig {
         name: name.into(),
         unit: None,
         kind: ChannelKind::Gauge,
+        calibration: Vec::new(),
         min: f64::NEG_INFINITY,
         max: f64::INFINITY,
         resolution: 0.0,
@@ -35,6 +36,7 @@ fn class() -> ClassConfig {
     ClassConfig {
         name: "pump".into(),
         channels: ["flow", "head", "power", "speed"].map(channel).to_vec(),
+        virtuals: Vec::new(),
         unlisted: None,
         window: WindowSpec::Tumbling {
             length: Span::from_secs(10),

@@ -182,6 +182,7 @@ fn class(channels: usize) -> ClassConfig {
         name: format!("c{index}"),
         unit: None,
         kind: ChannelKind::Gauge,
+        calibration: Vec::new(),
         min: f64::NEG_INFINITY,
         max: f64::INFINITY,
         resolution: 0.0,
@@ -190,6 +191,7 @@ fn class(channels: usize) -> ClassConfig {
     ClassConfig {
         name: "pump".into(),
         channels: (0..channels).map(channel).collect(),
+        virtuals: Vec::new(),
         unlisted: None,
         window: WindowSpec::Tumbling {
             length: Span::from_secs(10),

@@ -31,7 +31,8 @@ impl Check<'_, '_> {
     fn class(&mut self, raw: &raw::Class, at: &Node<'_>) -> Class {
         let window = self.window(&raw.window, raw.max_window_readings, &at.key("window"));
         let report = self.report_of(&raw.report, &at.key("report"));
-        let channels = self.channels(raw, at);
+        let mut channels = self.channels(raw, at);
+        let virtuals = self.virtuals(raw, &mut channels, &at.key("virtual"));
         let features = self.extra_features(&raw.features, report, &channels, &at.key("features"));
         let (late, allowed_lateness) = self.late(raw, window, at);
         let frame_wait = raw.frame_wait.as_ref();
@@ -39,6 +40,7 @@ impl Check<'_, '_> {
         let pipeline = ClassConfig {
             name: raw.name.clone(),
             channels,
+            virtuals,
             unlisted: unlisted(raw),
             window,
             out_of_orderness: self.span(
@@ -137,20 +139,13 @@ impl Check<'_, '_> {
 
     fn channel(&mut self, name: &str, raw: &raw::Channel, at: &Node<'_>) -> ChannelConfig {
         self.name(name, at);
-        let min = raw.min.unwrap_or(f64::NEG_INFINITY);
-        let max = raw.max.unwrap_or(f64::INFINITY);
-        if min >= max {
-            let message =
-                format!("min {min} is not below max {max}, so every reading would be rejected");
-            self.report.value(&at.first_of(["min", "max"]), message);
-        }
-        if raw.resolution.is_infinite() {
-            self.report.value(&at.key("resolution"), "must be finite");
-        }
+        let (min, max) = self.range(raw.min, raw.max, at);
+        self.finite(raw.resolution, &at.key("resolution"));
         ChannelConfig {
             name: name.to_owned(),
             unit: raw.unit.clone(),
             kind: self.kind(raw, at),
+            calibration: self.calibration(raw.calibration.as_ref(), &at.key("calibration")),
             min,
             max,
             resolution: raw.resolution,
@@ -246,6 +241,7 @@ fn unlisted(raw: &raw::Class) -> Option<UnlistedConfig> {
             name: String::new(),
             unit: None,
             kind: ChannelKind::Gauge,
+            calibration: Vec::new(),
             min: f64::NEG_INFINITY,
             max: f64::INFINITY,
             resolution: default::resolution(),

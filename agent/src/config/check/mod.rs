@@ -21,10 +21,13 @@ use super::{
 };
 
 mod broker;
+mod channel;
 mod class;
 mod source;
 mod uplink;
 mod window;
+
+pub(super) use channel::held_bytes;
 
 /// Checks `raw`, which was read from the tree below `root`; `None` if `report` says why not.
 pub(super) fn config(

@@ -74,6 +74,9 @@ pub(in crate::config) struct Class {
     /// The channels by name. Their order is the order of a model's inputs.
     #[serde(default)]
     pub channels: IndexMap<String, Channel>,
+    /// Channels that are computed from listed ones.
+    #[serde(default, rename = "virtual")]
+    pub virtuals: IndexMap<String, Virtual>,
     /// What becomes of channels that `channels` does not list. Default: `ignore`, and `record` where
     /// there is no list.
     pub unlisted: Option<Unlisted>,
@@ -207,6 +210,8 @@ pub(in crate::config) struct Channel {
     /// rises, but for resets; `angle`, in degrees unless the unit is `rad`.
     #[serde(default = "default::kind")]
     pub kind: Kind,
+    /// What a value is taken for, before `min` and `max` are looked at: a scale and an offset, or a polynomial.
+    pub calibration: Option<Calibration>,
     /// Smallest plausible value; what lies below is rejected. Default: none.
     pub min: Option<f64>,
     /// Largest plausible value; what lies above is rejected. Default: none.
@@ -219,6 +224,59 @@ pub(in crate::config) struct Channel {
     /// Whether the statistical detectors watch this channel.
     #[serde(default = "default::on")]
     pub detect: bool,
+}
+
+/// What the values of a channel are taken for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(in crate::config) struct Calibration {
+    /// What values are multiplied by. Default: 1.
+    pub scale: Option<f64>,
+    /// What is added then. Default: 0.
+    pub offset: Option<f64>,
+    /// In place of both: the coefficients of 1, x, x² and so on, eight at most.
+    pub polynomial: Option<Vec<f64>>,
+}
+
+/// A channel that is computed from others.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(in crate::config) struct Virtual {
+    /// Formula of channels that the class lists: numbers, `+ - * / ^`, parentheses, `sqrt`, `abs`, `min`, `max`, `sin` and the like;
+    /// in braces, `{Flow rate}`, where a name is no plain word.
+    pub expression: String,
+    /// From one of its readings to the next, aligned to the epoch.
+    pub every: Period,
+    /// What the others have at that instant: the `last` value, what is on a `linear` way to the next, or the `nearest`.
+    #[serde(default = "default::align")]
+    pub align: Align,
+    /// How far away the readings may be that this comes from. Default: three times `every`.
+    pub max_age: Option<Period>,
+    /// Unit, for people.
+    pub unit: Option<String>,
+    /// Smallest plausible value; what lies below is passed over. Default: none.
+    pub min: Option<f64>,
+    /// Largest plausible value; what lies above is passed over. Default: none.
+    pub max: Option<f64>,
+    /// Smallest change that means anything, in the channel's unit.
+    #[serde(default = "default::resolution")]
+    #[schemars(range(min = 0))]
+    pub resolution: f64,
+    /// Whether the statistical detectors watch this channel.
+    #[serde(default = "default::on")]
+    pub detect: bool,
+}
+
+/// What a channel has between its readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum Align {
+    /// The value of the last reading before.
+    Last,
+    /// What lies on the line from the last reading to the next.
+    Linear,
+    /// The value of the nearest reading.
+    Nearest,
 }
 
 /// What the values of a channel are.

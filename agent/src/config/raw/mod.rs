@@ -15,7 +15,8 @@ mod source;
 mod uplink;
 
 pub(super) use class::{
-    Channel, Class, Detectors, Kind, Late, OnChange, Report, Skewed, Unlisted, Window, WindowKind,
+    Align, Calibration, Channel, Class, Detectors, Kind, Late, OnChange, Report, Skewed, Unlisted,
+    Window, WindowKind,
 };
 pub(super) use source::Source;
 pub(super) use uplink::Uplink;

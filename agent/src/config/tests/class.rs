@@ -190,3 +190,85 @@ fn the_agent_name_is_one_level_of_a_topic() {
         &["3:12 agent.data_dir: must name a folder"],
     );
 }
+
+#[test]
+fn calibrations_and_computed_channels_say_what_is_wrong_with_them() {
+    let parsed = |lines: &str| super::parse(&class_with(lines)).unwrap();
+    let with =
+        |text: &str| format!("channels = {{ a = {{ unit = \"bar\" {text} }}, \"b c\" = {{}} }}");
+    let config = parsed(&with(", calibration = { scale = 2, offset = -1 }"));
+    assert_eq!(
+        config.classes[0].pipeline.channels[0].calibration,
+        [-1.0, 2.0]
+    );
+    let config = parsed(&with(", calibration = { polynomial = [1, 0, 3] }"));
+    assert_eq!(
+        config.classes[0].pipeline.channels[0].calibration,
+        [1.0, 0.0, 3.0]
+    );
+    for (calibration, expected) in [
+        ("{ scale = 0 }", "every value would be taken for the same"),
+        (
+            "{ polynomial = [] }",
+            "every value would be taken for the same",
+        ),
+        ("{ polynomial = [1, inf] }", "every number has to be finite"),
+        (
+            "{ scale = 1, polynomial = [0, 1] }",
+            "a polynomial or scale and offset, not both",
+        ),
+    ] {
+        let faults = faults_of(&with(&format!(", calibration = {calibration}")));
+        assert!(faults.contains(expected), "{calibration}: {faults}");
+    }
+
+    let computed = |text: &str| {
+        format!(
+            "{}\nvirtual = {{ v = {{ every = \"1s\", {text} }} }}",
+            with("")
+        )
+    };
+    let config = parsed(&computed(
+        "expression = \"a - {b c} / 2\", align = \"nearest\"",
+    ));
+    let class = &config.classes[0].pipeline;
+    assert_eq!(class.channels[2].name, "v");
+    assert_eq!(
+        (class.virtuals[0].channel, &class.virtuals[0].inputs[..]),
+        (2, &[0, 1][..])
+    );
+    assert_eq!(class.virtuals[0].max_age.to_string(), "3s");
+    for (text, expected) in [
+        (
+            "expression = \"a - d\"",
+            "`d` is no channel that the class lists",
+        ),
+        ("expression = \"a - \"", "no formula:"),
+        ("expression = \"1 + 1\"", "names no channel"),
+        (
+            "expression = \"a - v\"",
+            "`v` is no channel that the class lists",
+        ),
+        (
+            "expression = \"a\", min = 2, max = 1",
+            "min 2 is not below max 1",
+        ),
+    ] {
+        let faults = faults_of(&computed(text));
+        assert!(faults.contains(expected), "{text}: {faults}");
+    }
+}
+
+/// The configuration with such lines in the class, and no channels beside.
+fn class_with(lines: &str) -> String {
+    let (before, _) = RIGHT.split_once("[class.channels").unwrap();
+    format!("{before}{lines}\n")
+}
+
+/// What is said of it.
+fn faults_of(lines: &str) -> String {
+    match super::parse(&class_with(lines)) {
+        Ok(_) => String::new(),
+        Err(faults) => faults.to_string(),
+    }
+}

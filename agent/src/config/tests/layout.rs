@@ -85,10 +85,10 @@ fn columns_count_characters() {
 #[test]
 fn the_estimate_shows_its_figures() {
     let estimate = Estimate::of(&parse(RIGHT).unwrap());
-    // 10,000 × (1 × 2,048 × 16 B of windows + (2 × 60 + 1 × 30) × 4 B + 10 KiB) + 65,536 × 64 B
+    // 10,000 × (1 × 2,048 × 16 B of windows + (2 × 60 + 1 × 30) × 4 B + 13 KiB) + 65,536 × 64 B
     assert_eq!(
         estimate.memory(),
-        10_000 * (32_768 + 600 + 10_240) + 4_194_304
+        10_000 * (32_768 + 600 + 13_312) + 4_194_304
     );
     let (mib, outbox) = (1 << 20, 1028);
     assert_eq!(
@@ -101,7 +101,7 @@ fn the_estimate_shows_its_figures() {
     let printed = estimate.to_string();
     assert!(printed.contains("bounded by max_bytes"), "{printed}");
     assert!(
-        printed.starts_with("memory at worst: 420 MiB,"),
+        printed.starts_with("memory at worst: 449 MiB,"),
         "{printed}"
     );
     assert!(

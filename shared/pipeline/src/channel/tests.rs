@@ -21,6 +21,7 @@ fn class() -> (ClassConfig, ChannelConfig) {
     let class = ClassConfig {
         name: "pump".into(),
         channels: Vec::new(),
+        virtuals: Vec::new(),
         unlisted: None,
         window: WindowSpec::Tumbling { length: WINDOW },
         features: Vec::new(),
@@ -52,6 +53,7 @@ fn class() -> (ClassConfig, ChannelConfig) {
         name: "flow".into(),
         unit: None,
         kind: crate::config::ChannelKind::Gauge,
+        calibration: Vec::new(),
         min: -100.0,
         max: 100.0,
         resolution: 0.0,

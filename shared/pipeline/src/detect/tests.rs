@@ -34,6 +34,7 @@ fn channel() -> ChannelConfig {
         name: "c".into(),
         unit: None,
         kind: crate::config::ChannelKind::Gauge,
+        calibration: Vec::new(),
         min: f64::NEG_INFINITY,
         max: f64::INFINITY,
         resolution: 0.0,

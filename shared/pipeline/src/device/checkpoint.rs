@@ -43,6 +43,7 @@ use crate::effect::{DegradedReason, Detector, Verdict};
 use crate::feature::Feature;
 use crate::frame::Frames;
 use crate::gateway::GatewayClock;
+use crate::grid::Grid;
 use crate::lean;
 use crate::model::{Baseline, Model};
 use crate::reading::ChannelIndex;
@@ -158,12 +159,25 @@ struct SavedGateway {
     clock: GatewayClock,
     #[serde(deserialize_with = "lean::collect")]
     channels: Vec<bool>,
+    /// Of channels that are computed.
+    #[serde(deserialize_with = "lean::collect")]
+    grids: Vec<SavedGrid>,
+}
+
+/// A channel that is computed.
+#[derive(Serialize, Deserialize)]
+struct SavedGrid {
+    /// Its name, and those of its inputs.
+    name: String,
+    #[serde(deserialize_with = "lean::collect")]
+    inputs: Vec<String>,
+    grid: Grid,
 }
 
 impl SavedGateway {
     /// Whether it is as it would be without it.
     fn is_empty(&self) -> bool {
-        self.clock == GatewayClock::Set && !self.channels.contains(&true)
+        self.clock == GatewayClock::Set && !self.channels.contains(&true) && self.grids.is_empty()
     }
 }
 
@@ -180,6 +194,7 @@ impl Device {
         let gateway = SavedGateway {
             clock: self.gateway,
             channels: self.channels.iter().map(Channel::is_by_gateway).collect(),
+            grids: self.save_grids(),
         };
         let written = if !gateway.is_empty() {
             out.push(VERSION);
@@ -271,6 +286,7 @@ impl Device {
             })
             .ok_or(RestoreError::Inconsistent("numbers of no counter"))?;
         device.gateway = gateway.clock;
+        device.resume_grids(gateway.grids)?;
         for (index, by_gateway) in indices.iter().zip(gateway.channels) {
             let place = index.and_then(|index| device.channels.get_mut(usize::from(index)));
             if let Some(channel) = place {
@@ -399,6 +415,39 @@ impl Device {
         if let (Some(kept), Some(place)) = (kept, self.watches.first_mut()) {
             *place = kept.clone();
         }
+    }
+
+    fn save_grids(&self) -> Vec<SavedGrid> {
+        let name = |index: &ChannelIndex| {
+            let channel = self.class.channels.get(usize::from(*index));
+            channel.map_or_else(String::new, |channel| channel.name.clone())
+        };
+        let grids = self.class.virtuals.iter().zip(&self.grids);
+        grids
+            .map(|(config, grid)| SavedGrid {
+                name: name(&config.channel),
+                inputs: config.inputs.iter().map(name).collect(),
+                grid: grid.clone(),
+            })
+            .collect()
+    }
+
+    /// Computed channels go on where they have the same inputs; the others begin anew.
+    fn resume_grids(&mut self, saved: Vec<SavedGrid>) -> Result<(), RestoreError> {
+        let fresh = self.save_grids();
+        for saved in saved {
+            let same = |grid: &SavedGrid| grid.name == saved.name && grid.inputs == saved.inputs;
+            let Some(at) = fresh.iter().position(same) else {
+                continue;
+            };
+            if !saved.grid.is_sound() {
+                return Err(RestoreError::Inconsistent("readings of a computed channel"));
+            }
+            if saved.grid.fits(&self.class.virtuals[at]) {
+                self.grids[at] = saved.grid;
+            }
+        }
+        Ok(())
     }
 
     /// Whether the present model is the one that was saved, and goes on from there.

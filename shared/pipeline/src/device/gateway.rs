@@ -61,6 +61,13 @@ impl Device {
             return;
         }
         let by_gateway = |index: usize| by_gateway.get(index).copied().unwrap_or_default();
+        let class = std::sync::Arc::clone(&self.class);
+        for (grid, config) in self.grids.iter_mut().zip(&class.virtuals) {
+            let mut inputs = config.inputs.iter();
+            if inputs.any(|input| by_gateway(usize::from(*input))) {
+                grid.begin_anew();
+            }
+        }
         for index in 0..self.channels.len() {
             self.emit_revisions_of(index, now, effects);
         }

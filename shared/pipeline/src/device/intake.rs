@@ -28,7 +28,9 @@ impl Device {
             _ => Timestamp::MIN,
         };
         let (mut taken, mut newest, mut ahead) = (0, Timestamp::MIN, self.ahead);
-        for reading in readings {
+        // Where channels are computed from others, each reading may make some of theirs.
+        let most = if self.grids.is_empty() { usize::MAX } else { 1 };
+        for reading in readings.iter().take(most) {
             if !reading.origin.is_plain() || reading.time < earliest {
                 break;
             }
@@ -109,6 +111,9 @@ impl Device {
             }
         };
         self.ahead = self.ahead.max(self.channels[index].frontier_before());
+        if !self.grids.is_empty() {
+            self.hand_on(reading, now, effects);
+        }
         while self.channels[index].is_due(&self.class) {
             self.close(index, ClosedBy::Watermark, now, effects);
         }
@@ -125,6 +130,7 @@ impl Device {
             }
             None => (reading.time, reading.time + Span(1)),
         };
+        let reading = &self.channels[usize::from(reading.channel)].calibrated(reading);
         let late = LateReading {
             channel: reading.channel,
             time: reading.time,

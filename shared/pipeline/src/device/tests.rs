@@ -1,6 +1,7 @@
 //! The device, told of readings and timers in event time.
 
 mod checkpoints;
+mod computed;
 mod gateway;
 mod isolation;
 mod kinds;

@@ -29,6 +29,7 @@ pub(super) fn channel(name: &str) -> ChannelConfig {
         name: name.into(),
         unit: None,
         kind: ChannelKind::Gauge,
+        calibration: Vec::new(),
         min: -1e6,
         max: 1e6,
         resolution: 0.01,
@@ -42,6 +43,7 @@ pub(super) fn class() -> ClassConfig {
     ClassConfig {
         name: "pump".into(),
         channels: ["flow", "head", "power"].map(channel).to_vec(),
+        virtuals: Vec::new(),
         unlisted: None,
         window: WindowSpec::Tumbling {
             length: Span::from_secs(10),
