@@ -78,14 +78,26 @@ impl PartialEq for Expression {
     }
 }
 
+/// What a computed channel is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Formula {
+    /// A formula of its inputs.
+    Expression(Expression),
+    /// Pearson's correlation of its two inputs over so long a time up to the instant, in [−1, 1].
+    Correlation {
+        /// How long.
+        over: Span,
+    },
+}
+
 /// A channel that is computed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VirtualConfig {
     /// Its own index among the class's channels.
     pub channel: ChannelIndex,
     /// What it is.
-    pub expression: Expression,
-    /// Those of the expression, by index.
+    pub formula: Formula,
+    /// What it is of, by index.
     pub inputs: Vec<ChannelIndex>,
     /// From one instant to the next.
     pub every: Span,
@@ -109,6 +121,8 @@ pub(crate) struct Grid {
     next: Option<Timestamp>,
     /// Readings of each input, in order of time: what the next instant needs and what comes after.
     inputs: Vec<VecDeque<(Timestamp, f64)>>,
+    /// What two inputs had at instants that a correlation goes over.
+    pairs: VecDeque<(Timestamp, f64, f64)>,
 }
 
 impl Grid {
@@ -116,16 +130,25 @@ impl Grid {
         Self {
             next: None,
             inputs: vec![VecDeque::new(); config.inputs.len()],
+            pairs: VecDeque::new(),
         }
     }
 
     /// Whether any can have got here.
     pub(crate) fn is_sound(&self) -> bool {
-        self.inputs.iter().all(|held| {
-            held.len() <= MOST_HELD
-                && held.iter().all(|(_, value)| value.is_finite())
-                && held.iter().is_sorted_by(|a, b| a.0 <= b.0)
-        })
+        let pairs = self.pairs.iter();
+        let sorted = self.pairs.iter().is_sorted_by(|a, b| a.0 < b.0);
+        let sound = pairs
+            .clone()
+            .all(|(_, a, b)| a.is_finite() && b.is_finite());
+        sorted
+            && sound
+            && self.pairs.len() <= MOST_HELD
+            && self.inputs.iter().all(|held| {
+                held.len() <= MOST_HELD
+                    && held.iter().all(|(_, value)| value.is_finite())
+                    && held.iter().is_sorted_by(|a, b| a.0 <= b.0)
+            })
     }
 
     /// Whether it can be one of this configuration: the grid may be another one now.
@@ -137,6 +160,7 @@ impl Grid {
     /// Everything so far is forgotten.
     pub(crate) fn begin_anew(&mut self) {
         self.next = None;
+        self.pairs.clear();
         self.inputs.iter_mut().for_each(VecDeque::clear);
     }
 
@@ -181,14 +205,37 @@ impl Grid {
                 .map(|input| progress(input).mark)
                 .min();
             self.pass(at, config, complete, known.unwrap_or(at));
-            if complete {
-                let value = config.expression.value(values);
-                if value.is_finite() {
-                    return Some((at, value));
-                }
+            if complete
+                && let Some(value) = self.evaluate(at, config, values)
+                && value.is_finite()
+            {
+                return Some((at, value));
             }
         }
         None
+    }
+
+    /// What it is at an instant at which the inputs have these values.
+    fn evaluate(&mut self, at: Timestamp, config: &VirtualConfig, values: &[f64]) -> Option<f64> {
+        match (&config.formula, values) {
+            (Formula::Expression(expression), values) => Some(expression.value(values)),
+            (Formula::Correlation { over }, &[a, b]) => {
+                self.pairs.push_back((at, a, b));
+                while self.pairs.len() > MOST_HELD
+                    || self
+                        .pairs
+                        .front()
+                        .is_some_and(|(time, ..)| *time <= at - *over)
+                {
+                    self.pairs.pop_front();
+                }
+                let series = |of: fn(&(Timestamp, f64, f64)) -> f64| {
+                    self.pairs.iter().map(of).collect::<Vec<_>>()
+                };
+                eyot_signal::correlation(&series(|pair| pair.1), &series(|pair| pair.2))
+            }
+            (Formula::Correlation { .. }, _) => None,
+        }
     }
 
     /// The first instant that all inputs may have something for.

@@ -2,7 +2,7 @@
 
 use eyot_pipeline::Span;
 use eyot_pipeline::config::{ChannelConfig, ChannelKind};
-use eyot_pipeline::grid::{Align, Expression, MOST_HELD, VirtualConfig};
+use eyot_pipeline::grid::{Align, Expression, Formula, MOST_HELD, VirtualConfig};
 use eyot_pipeline::reading::ChannelIndex;
 
 use super::{Check, MILLISECOND};
@@ -80,11 +80,11 @@ impl Check<'_, '_> {
                 self.span(age, &at.key("max_age"), Span::ZERO)
             });
             if let Ok(index) = ChannelIndex::try_from(channels.len())
-                && let Some((expression, inputs)) = self.expression(&raw.expression, &listed, &at)
+                && let Some((formula, inputs)) = self.formula(raw, every, &listed, &at)
             {
                 virtuals.push(VirtualConfig {
                     channel: index,
-                    expression,
+                    formula,
                     inputs,
                     every,
                     align: match raw.align {
@@ -107,6 +107,42 @@ impl Check<'_, '_> {
             });
         }
         virtuals
+    }
+
+    /// What a computed channel is, and the channels that it is of.
+    fn formula(
+        &mut self,
+        raw: &raw::Virtual,
+        every: Span,
+        listed: &[ChannelConfig],
+        at: &Node<'_>,
+    ) -> Option<(Formula, Vec<ChannelIndex>)> {
+        match (&raw.expression, &raw.correlation, &raw.over) {
+            (Some(text), None, None) => {
+                let (expression, inputs) = self.expression(text, listed, at)?;
+                Some((Formula::Expression(expression), inputs))
+            }
+            (None, Some(names), Some(over)) => {
+                let node = at.key("over");
+                let over = self.span(over, &node, MILLISECOND);
+                if over.0 < every.0 || over.0 / every.0.max(1) > MOST_HELD as i64 {
+                    let message = format!("between one and {MOST_HELD} times `every`");
+                    self.report.value(&node, message);
+                }
+                let inputs = self.inputs(names, listed, &at.key("correlation"))?;
+                if inputs[0] == inputs[1] {
+                    self.report
+                        .value(&at.key("correlation"), "two channels, not one twice");
+                }
+                Some((Formula::Correlation { over }, inputs))
+            }
+            _ => {
+                self.report
+                    .value(at, "an expression, or correlation and over")
+                    .help("like expression = \"outlet - inlet\", or correlation = [\"flow\", \"power\"] and over = \"1m\"");
+                None
+            }
+        }
     }
 
     /// A formula, and the channels that it is of.
@@ -187,7 +223,11 @@ impl Check<'_, '_> {
 
 /// Bytes that what waits for computed channels takes, for each device at most.
 pub(in crate::config) fn held_bytes(virtuals: &[VirtualConfig]) -> u64 {
-    let inputs: usize = virtuals.iter().map(|config| config.inputs.len()).sum();
-    // A time and a value each.
-    (inputs * MOST_HELD * 16) as u64
+    let bytes = |config: &VirtualConfig| match config.formula {
+        // A time and a value each.
+        Formula::Expression(_) => config.inputs.len() * 16,
+        // And a time and two values for each pair.
+        Formula::Correlation { .. } => config.inputs.len() * 16 + 24,
+    };
+    (virtuals.iter().map(bytes).sum::<usize>() * MOST_HELD) as u64
 }

@@ -242,9 +242,13 @@ pub(in crate::config) struct Calibration {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(in crate::config) struct Virtual {
-    /// Formula of channels that the class lists: numbers, `+ - * / ^`, parentheses, `sqrt`, `abs`, `min`, `max`, `sin` and the like;
+    /// Formula of channels that the class lists, or `correlation`: numbers, `+ - * / ^`, parentheses, `sqrt`, `abs`, `min`, `max`, `sin` and the like;
     /// in braces, `{Flow rate}`, where a name is no plain word.
-    pub expression: String,
+    pub expression: Option<String>,
+    /// In place of a formula: the two channels whose correlation it is.
+    pub correlation: Option<[String; 2]>,
+    /// With `correlation`: over how long a time up to the instant. At most 1,024 times `every`.
+    pub over: Option<Period>,
     /// From one of its readings to the next, aligned to the epoch.
     pub every: Period,
     /// What the others have at that instant: the `last` value, what is on a `linear` way to the next, or the `nearest`.

@@ -16,7 +16,7 @@ mod uplink;
 
 pub(super) use class::{
     Align, Calibration, Channel, Class, Detectors, Kind, Late, OnChange, Report, Skewed, Unlisted,
-    Window, WindowKind,
+    Virtual, Window, WindowKind,
 };
 pub(super) use source::Source;
 pub(super) use uplink::Uplink;

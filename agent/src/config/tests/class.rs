@@ -238,7 +238,18 @@ fn calibrations_and_computed_channels_say_what_is_wrong_with_them() {
         (2, &[0, 1][..])
     );
     assert_eq!(class.virtuals[0].max_age.to_string(), "3s");
+    let config = parsed(&computed("correlation = [\"a\", \"b c\"], over = \"1m\""));
+    assert_eq!(config.classes[0].pipeline.virtuals[0].inputs, [0, 1]);
     for (text, expected) in [
+        ("unit = \"bar\"", "an expression, or correlation and over"),
+        (
+            "correlation = [\"a\", \"a\"], over = \"1m\"",
+            "two channels, not one twice",
+        ),
+        (
+            "correlation = [\"a\", \"b c\"], over = \"1d\"",
+            "between one and 1024 times",
+        ),
         (
             "expression = \"a - d\"",
             "`d` is no channel that the class lists",

@@ -9,7 +9,7 @@ fn config(align: Align, text: &str) -> VirtualConfig {
     VirtualConfig {
         channel: 2,
         inputs: (0..).take(expression.channels().len()).collect(),
-        expression,
+        formula: Formula::Expression(expression),
         every: EVERY,
         align,
         max_age: Span::from_secs(15),
@@ -118,6 +118,39 @@ fn formulas_say_what_is_wrong_with_them() {
     assert!((expression.value(&[3.0, 4.0]) - 5.0).abs() < 1e-15);
     assert!(expression.value(&[f64::MAX, 1.0]).is_infinite());
     assert!(expression.value(&[]).is_nan());
+}
+
+#[test]
+fn a_correlation_is_of_what_both_had_over_that_time() {
+    let config = VirtualConfig {
+        formula: Formula::Correlation {
+            over: Span::from_secs(30),
+        },
+        ..config(Align::Last, "a + b")
+    };
+    let mut grid = Grid::new(&config);
+    let b = [1.0, 2.0, 3.0, 3.0, 2.0, 1.0, 7.0, 7.0, 7.0];
+    for (n, b) in (0..).zip(b) {
+        grid.put(0, at(10 * n), n as f64);
+        grid.put(1, at(10 * n), b);
+    }
+    let mut values = Vec::new();
+    let mut out = Vec::new();
+    while let Some((time, r)) = grid.take(&config, |_| Progress { mark: at(1_000) }, &mut values) {
+        out.push(((time - at(0)).0 / 10_000_000_000, (r * 1e6).round() / 1e6));
+    }
+    // Three pairs each: none of one pair, and none where b is constant.
+    let expected = [
+        (1, 1.0),
+        (2, 1.0),
+        (3, 0.866_025),
+        (4, -0.866_025),
+        (5, -1.0),
+        (6, 0.777_714),
+        (7, 0.866_025),
+    ];
+    assert_eq!(out, expected);
+    assert!(grid.is_sound() && grid.pairs.len() == 3);
 }
 
 /// The definition, over everything at once.

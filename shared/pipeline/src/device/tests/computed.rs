@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::world::{World, at, channel, class};
 use super::*;
-use crate::grid::{Align, Expression, VirtualConfig};
+use crate::grid::{Align, Expression, Formula, VirtualConfig};
 use crate::reading::Origin;
 use crate::window::LatePolicy;
 
@@ -23,7 +23,7 @@ fn computing() -> ClassConfig {
     class.virtuals = vec![VirtualConfig {
         channel: 2,
         inputs: expression.channels().iter().map(named).collect(),
-        expression,
+        formula: Formula::Expression(expression),
         every: Span::from_secs(1),
         align: Align::Last,
         max_age: Span::from_secs(3),
