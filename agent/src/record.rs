@@ -6,6 +6,7 @@
 
 mod merge;
 mod moved;
+mod trace;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -28,6 +29,7 @@ use crate::store::{Identity, Record};
 
 pub use merge::merge;
 pub use moved::moved;
+pub use trace::Trace;
 
 /// `eyot.summary.v1`: one window of one device.
 #[derive(Debug, Serialize)]
@@ -78,6 +80,8 @@ struct CorrectionV1<'a> {
     /// Score of the revision.
     score: ScoreV1<'a>,
     decided_at: String,
+    /// How old what the revision is made of was when it was decided.
+    freshness: Freshness,
 }
 
 /// `eyot.late.v1`: a reading that is in no window.
@@ -116,6 +120,9 @@ struct Head<'a> {
     agent: &'a str,
     device: &'a str,
     class: &'a str,
+    /// Of the journal's entry that it comes of; missing without a journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
     /// There if the gateway's clock was not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     clock: Option<ClockV1>,
@@ -204,8 +211,7 @@ struct Freshness {
 #[derive(Debug, Clone)]
 pub struct Encoder {
     agent: Arc<str>,
-    /// `agent-uuid/epoch`.
-    prefix: Arc<str>,
+    trace: Trace,
 }
 
 impl Encoder {
@@ -213,14 +219,24 @@ impl Encoder {
     pub fn new(agent: &str, identity: &Identity) -> Self {
         Self {
             agent: agent.into(),
-            prefix: format!("{}/{}", identity.agent, identity.store_epoch).into(),
+            trace: Trace::new(identity),
         }
     }
 
-    /// The stored form of an effect of the device of that name.
-    pub fn encode(&self, name: &str, device: &Device, numbered: &Numbered) -> Record {
+    /// The stored form of an effect of the device of that name, which the input at `position` had; 0: no journal has it.
+    pub fn encode(
+        &self,
+        name: &str,
+        device: &Device,
+        numbered: &Numbered,
+        position: u64,
+    ) -> Record {
         let number = numbered.number;
-        let head = |schema| self.head(schema, name, device.class(), numbered);
+        let trace_id = self.trace.id(position);
+        let head = |schema| Head {
+            trace_id: trace_id.clone(),
+            ..self.head(schema, name, device.class(), numbered)
+        };
         let (lane, kind, oldest, body) = match &numbered.effect {
             Effect::Window(window) => (
                 Lane::Summary,
@@ -265,7 +281,7 @@ impl Encoder {
     }
 
     fn id(&self, device: &str, number: u64) -> String {
-        format!("{}/{device}/{number}", self.prefix)
+        format!("{}/{device}/{number}", self.trace.prefix())
     }
 
     fn head<'a>(
@@ -281,6 +297,7 @@ impl Encoder {
             agent: &self.agent,
             device,
             class: &class.name,
+            trace_id: None,
             clock: numbered.unset.map(|unset| ClockV1 {
                 boot: Uuid::from_u128(unset.boot).to_string(),
                 unset: match unset.events {
@@ -302,6 +319,7 @@ impl Encoder {
             was: correction.was,
             score: score(&correction.score),
             decided_at: rfc3339(correction.decided_at),
+            freshness: freshness(correction.decided_at, correction.oldest),
         }
     }
 

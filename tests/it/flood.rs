@@ -213,6 +213,7 @@ impl Direct {
         };
         let (fleet_actor, _) = Actor::spawn(None, FleetActor, arguments).await.unwrap();
         let around = Surroundings {
+            trace: eyot::record::Trace::new(&store.identity),
             fleet,
             fleet_actor: fleet_actor.clone(),
             assets: std::sync::Arc::default(),

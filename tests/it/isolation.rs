@@ -322,3 +322,119 @@ async fn flood_of_one_device(source: &str) -> SourceBook {
     assert_eq!(world.others("m-sick").await, *undisturbed().await);
     book
 }
+
+/// Two readings a second of a hundred devices.
+fn hundred(from: i64, to: i64) -> Vec<(String, String)> {
+    let second = |second: i64| {
+        (0..100).flat_map(move |device| {
+            let name = format!("m-{device:03}");
+            [0, 500].map(|ms| {
+                let value = (second * 7 + device * 3 + ms / 100) % 11;
+                reading(&name, second * 1_000 + ms, value as f64)
+            })
+        })
+    };
+    (from..to).flat_map(second).collect()
+}
+
+const TROUBLE: &str = r#"
+    [[source.rule]]
+    name = "reading"
+    topic = "plant/{device}/{channel}"
+    decoder = "json"
+    time = "ts"
+    time_format = "unix_ms"
+    value = "v"
+
+    [[source.rule]]
+    name = "block"
+    topic = "block/{device}"
+    channel = "speed"
+    time = "ts"
+    time_format = "unix_ms"
+    value = "v"
+    samples = { interval = "20us" }
+
+    [[source.rule]]
+    name = "booting"
+    topic = "booting/{device}/{channel}"
+    decoder = "json"
+    time = { path = "ms", format = "uptime_ms" }
+    sequence = { path = "n" }
+    boot_id = "boot"
+    value = "v"
+"#;
+
+/// A clock that is a year ahead, a sender that starts again every ten seconds, 50,000 readings a second, and one that
+/// thinks of names.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invariant_5_a_hundred_devices_come_out_the_same_beside_the_worst_of_neighbours() {
+    let setup = Setup {
+        rules: TROUBLE,
+        limits: "devices = 300",
+        ..Setup::default()
+    };
+    let run = async |trouble: bool| {
+        let mut world = World::new(&setup, |builder| builder).await;
+        let year = 366 * 24 * 3_600 * 1_000 + (eyot::clock::now().0 / 1_000_000 - T0 * 1_000);
+        for from in 0..30 {
+            if trouble {
+                let mut messages = Vec::new();
+                for n in 0..50 {
+                    let ts = T0 * 1_000 + from * 1_000 + n * 20;
+                    let samples = vec!["1"; 1_000].join(",");
+                    let block = format!(r#"{{"ts": {ts}, "v": [{samples}]}}"#);
+                    messages.push(("block/m-flood".to_owned(), block));
+                }
+                messages.push(reading("m-ahead", year + from * 1_000, 1.0));
+                let (boot, n) = (from / 10, from % 10);
+                let payload = format!(
+                    r#"{{"ms": {}, "n": {n}, "boot": {boot}, "v": 1}}"#,
+                    n * 1_000
+                );
+                messages.push(("booting/m-boot/speed".to_owned(), payload));
+                for n in 0..20 {
+                    let name = format!("m-name-{}", from * 20 + n);
+                    messages.push(reading(&name, from * 1_000, 1.0));
+                    messages.push((
+                        format!("plant/m-many/channel-{from}-{n}"),
+                        r#"{"v": 1}"#.into(),
+                    ));
+                }
+                world.send(&messages).await;
+            }
+            world.send(&hundred(from, from + 1)).await;
+        }
+        world.settled().await;
+        world
+    };
+    let calm = run(false).await;
+    let troubled = run(true).await;
+    let is_normal = |device: &str| device.len() == 5;
+    let mut expected = calm.others("").await;
+    let mut others = troubled.others("").await;
+    others.retain(|device, _| is_normal(device));
+    expected.retain(|device, _| is_normal(device));
+    assert_eq!(others.len(), 100);
+    assert_eq!(others, expected);
+
+    let book = troubled.settled().await;
+    assert!(book.balanced(), "{book:?}");
+    for device in ["m-000", "m-099"] {
+        assert_eq!(troubled.device(device).processed, 60);
+    }
+    assert_eq!(troubled.device("m-ahead").rejected, 30);
+    let booting = troubled.device("m-boot");
+    assert_eq!((booting.processed, booting.duplicate), (30, 0));
+    let flood = troubled.device("m-flood");
+    assert_eq!(
+        flood.processed + flood.rejected + flood.late + flood.duplicate,
+        1_500_000
+    );
+    assert!(
+        book.readings_with(ReadingFate::RejectedDeviceLimit) > 300,
+        "{book:?}"
+    );
+    // The class lists its channels, so that no name that somebody thinks of becomes one.
+    assert!(book.unmapped_fields >= 600, "{}", book.unmapped_fields);
+}

@@ -10,7 +10,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{
-    Feeder, PATIENCE, Setup, reading, records, second, settled, start, subscribed, until, waves,
+    ChildAgent, Feeder, PATIENCE, Setup, eyot, reading, records, run, second, settled, start,
+    subscribed, until, waves,
 };
 
 /// Publishes each line as a message, as people do from their shells.
@@ -305,4 +306,65 @@ async fn what_arrives_out_of_order_late_or_twice_is_told_apart() {
     })
     .await;
     assert_eq!(first["channels"]["speed"]["count"], 2.0);
+}
+
+/// From the log over the journal to the record: one name, also after a crash.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trace_leads_from_the_journal_to_records_and_dead_letters_and_stays_the_same_after_a_crash()
+ {
+    let (plant, shore) = (Mosquitto::start("").unwrap(), Mosquitto::start("").unwrap());
+    let folder = TempDir::new().unwrap();
+    let collector = Collector::start(shore.port, "eyot/#").await.unwrap();
+    let setup = Setup::default();
+    let mut command = Command::new(eyot());
+    command.env("EYOT_LOG", "info,eyot::ingest=debug");
+    let (port, up) = (plant.port, Some(shore.port));
+    let mut agent = ChildAgent::start_by(command, &setup, port, up, folder.path()).await;
+    let feeder = Feeder::to(plant.port);
+    feeder.send(&waves("m-1", 0..3, 10.0)).await;
+    feeder
+        .send(&[("plant/m-1/speed".to_owned(), "rubbish".to_owned())])
+        .await;
+    let one = |got: &eyot_lab::collector::Collected| got.of("eyot.summary.v1").count() >= 1;
+    collector
+        .wait_until("a summary", PATIENCE, one)
+        .await
+        .unwrap();
+    agent.process.signal("-KILL");
+    agent.process.wait(PATIENCE).unwrap();
+    let log = agent.log();
+    let trace = |record: &Value| record["trace_id"].as_str().unwrap().to_owned();
+    let before = collector.look(|got| {
+        let record = &got.of("eyot.summary.v1").next().unwrap().record;
+        (record["id"].clone(), trace(record))
+    });
+    assert!(log.contains(&before.1), "{before:?}\n{log}");
+
+    // Records that were not acknowledged come again, under the same trace.
+    let agent = ChildAgent::start(&setup, port, up, folder.path()).await;
+    feeder.send(&waves("m-1", 3..6, 10.0)).await;
+    let more = |got: &eyot_lab::collector::Collected| got.of("eyot.summary.v1").count() >= 4;
+    collector.wait_until("more", PATIENCE, more).await.unwrap();
+    collector.look(|got| {
+        for received in got
+            .of("eyot.summary.v1")
+            .filter(|r| r.record["id"] == before.0)
+        {
+            assert_eq!(trace(&received.record), before.1);
+        }
+    });
+    drop(agent);
+    let config = folder.path().join("eyot.toml").display().to_string();
+    let shown = run(&["dlq", "--config", &config, "list", "--json"]);
+    let text = String::from_utf8(shown.stdout).unwrap();
+    let letters: Value = serde_json::from_str(&text).unwrap();
+    let letter = letters
+        .as_array()
+        .or(letters["letters"].as_array())
+        .unwrap()[0]
+        .clone();
+    assert!(
+        log.contains(letter["trace_id"].as_str().unwrap()),
+        "{letter:#}"
+    );
 }

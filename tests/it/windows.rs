@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::collect::{Collecting, collected};
-use crate::support::{Feeder, PATIENCE, Setup, reading, second, start};
+use crate::support::{ChildAgent, Feeder, PATIENCE, Setup, reading, second, start, waves};
 
 /// The value that 95 percent lie below, between the two nearest.
 fn p95(mut values: Vec<f64>) -> f64 {
@@ -159,5 +159,74 @@ async fn a_device_that_falls_silent_is_stale_until_it_is_heard_again() {
         assert_eq!(records[1]["state"], "cleared");
         assert_eq!(records[1]["episode"], records[0]["id"]);
         assert_eq!(records[1]["last_heard"], records[0]["last_heard"]);
+    });
+}
+
+/// An alert is raised, late readings take the ground from it, and the upstream hears which alert that was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alert_is_taken_back_by_late_readings_also_after_a_crash() {
+    let (plant, shore) = (Mosquitto::start("").unwrap(), Mosquitto::start("").unwrap());
+    let folder = TempDir::new().unwrap();
+    let collector = Collector::start(shore.port, "eyot/#").await.unwrap();
+    let setup = Setup {
+        class: "late = \"revise\"\nallowed_lateness = \"1h\"\nrevise_windows = 1000",
+        tables: "[class.channels]\nspeed = {}\n[class.verdict]\nenter_after = 1\n\
+                 [class.detectors.robust_z]\nfeatures = [\"mean\"]",
+        ..Setup::default()
+    };
+    let mut agent = ChildAgent::start(&setup, plant.port, Some(shore.port), folder.path()).await;
+    let feeder = Feeder::to(plant.port);
+    feeder.send(&waves("m-1", 0..40, 10.0)).await;
+    // Of one window only the odd reading comes in time.
+    feeder.send(&[reading("m-1", 40_500, 40.0)]).await;
+    feeder.send(&waves("m-1", 41..43, 10.0)).await;
+    let raised = |got: &eyot_lab::collector::Collected| got.of("eyot.alert.v1").count() >= 1;
+    collector
+        .wait_until("an alert", PATIENCE, raised)
+        .await
+        .unwrap();
+    agent.process.signal("-KILL");
+    agent.process.wait(PATIENCE).unwrap();
+    let _agent = ChildAgent::start(&setup, plant.port, Some(shore.port), folder.path()).await;
+
+    let late: Vec<_> = (0..400)
+        .filter(|n| *n != 200)
+        .map(|n| reading("m-1", 40_000 + n * 2, 9.9 + f64::from(n as i32 % 3) / 10.0))
+        .collect();
+    feeder.send(&late).await;
+    feeder.send(&waves("m-1", 43..46, 10.0)).await;
+    let corrected =
+        |got: &eyot_lab::collector::Collected| got.of("eyot.correction.v1").count() >= 1;
+    collector
+        .wait_until("a correction", PATIENCE, corrected)
+        .await
+        .unwrap();
+    collector.look(|got| {
+        let alert = &got.of("eyot.alert.v1").next().unwrap().record;
+        let correction = &got.of("eyot.correction.v1").next().unwrap().record;
+        assert_eq!(alert["state"], "raised");
+        assert_eq!(correction["alert"], alert["id"], "{correction:#}");
+        assert_eq!(correction["end"], alert["time"]);
+        assert!(correction["was"].as_f64().unwrap() >= 1.0);
+        assert!(correction["score"]["fused"].as_f64().unwrap() < 1.0);
+        let revised = got
+            .of("eyot.summary.v1")
+            .map(|got| &got.record)
+            .find(|record| {
+                record["window"]["start"] == correction["start"]
+                    && !record["window"]["revision"].is_null()
+            });
+        let revised = revised.expect("the revised window");
+        assert_eq!(revised["window"]["revision"], correction["revision"]);
+        assert_eq!(
+            correction["freshness"]["oldest"],
+            revised["freshness"]["oldest"]
+        );
+        assert_eq!(
+            got.of("eyot.correction.v1")
+                .map(|got| &got.record["id"])
+                .count(),
+            1
+        );
     });
 }

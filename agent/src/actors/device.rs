@@ -211,8 +211,9 @@ impl DeviceActorState {
         let newest = self.newest(&readings);
         if let (Some(newest), Some(_)) = (newest, arrived) {
             self.entry.seen(newest, admitted);
+            let class = &self.entry.class.config.name;
             self.metrics
-                .record_freshness(Stage::Admit, admitted - newest);
+                .record_freshness(Stage::Admit, class, &self.entry.name, admitted - newest);
         }
         let Some(mut commit) = self.commit() else {
             permit.settle(&self.tally);
@@ -226,6 +227,7 @@ impl DeviceActorState {
             permit,
             tally: self.tally.clone(),
             oldest: self.progress.oldest.take(),
+            entry: Arc::clone(&self.entry),
             metrics: Arc::clone(&self.metrics),
             inner: commit.on_commit.take(),
         }));
@@ -277,6 +279,7 @@ impl DeviceActorState {
             permit,
             tally: self.tally.clone(),
             oldest: None,
+            entry: Arc::clone(&self.entry),
             metrics: Arc::clone(&self.metrics),
             inner: commit.on_commit.take(),
         }));
@@ -324,8 +327,9 @@ impl DeviceActorState {
         let now = clock::now();
         for numbered in &self.effects {
             if let Effect::Window(window) = &numbered.effect {
+                let (class, name) = (&self.entry.class.config.name, &self.entry.name);
                 self.metrics
-                    .record_freshness(Stage::Score, now - window.oldest);
+                    .record_freshness(Stage::Score, class, name, now - window.oldest);
             }
         }
         self.progress.oldest = self.oldest();
@@ -338,11 +342,12 @@ impl DeviceActorState {
             });
         let told_until = ends.max().unwrap_or_default();
         // Most devices close their windows at the same moment and then rest: no room is kept for it.
+        let position = self.progress.position;
         let records = std::mem::take(&mut self.effects)
             .iter()
             .map(|numbered| {
                 self.encoder
-                    .encode(&self.entry.name, &self.device, numbered)
+                    .encode(&self.entry.name, &self.device, numbered, position)
             })
             .collect();
         self.entry.show(self.device.status());
@@ -388,6 +393,7 @@ struct Settlement {
     permit: Permit,
     tally: Tally,
     oldest: Option<Timestamp>,
+    entry: Arc<DeviceEntry>,
     metrics: Arc<Metrics>,
     inner: Option<Box<dyn Committed>>,
 }
@@ -395,7 +401,9 @@ struct Settlement {
 impl Committed for Settlement {
     fn committed(self: Box<Self>, at: Timestamp) {
         if let Some(oldest) = self.oldest {
-            self.metrics.record_freshness(Stage::Commit, at - oldest);
+            let (class, name) = (&self.entry.class.config.name, &self.entry.name);
+            self.metrics
+                .record_freshness(Stage::Commit, class, name, at - oldest);
         }
         self.permit.settle(&self.tally);
         if let Some(inner) = self.inner {

@@ -13,6 +13,7 @@ use crate::actors::{CatchUp, Fleet, FleetMessage, keep_journal_short};
 use crate::books::Ledger;
 use crate::config::Config;
 use crate::journal::{self, JournalHandle, JournalThread};
+use crate::record::Trace;
 use crate::store::{Store, StoreError, StoreHandle};
 
 /// A journal that was opened and read through.
@@ -45,10 +46,10 @@ impl Opened {
         };
         options.slow_sync = slow_sync;
         let (ledger, known) = (ledger.clone(), std::mem::take(&mut store.devices));
-        let sources = config.sources.clone();
+        let (sources, trace) = (config.sources.clone(), Trace::new(&store.identity));
         let opened = tokio::task::spawn_blocking(move || {
             let (handle, thread, recovery) = journal::open(&options)?;
-            let tails = recover::read(&handle, &ledger, known, &sources)?;
+            let tails = recover::read(&handle, (&ledger, &trace), known, &sources)?;
             let opened = Opened {
                 handle,
                 thread,

@@ -250,7 +250,8 @@ impl World {
         };
         let parts = &mut parts.insert((None, thread)).0;
         let known = std::mem::take(&mut store.devices);
-        let tails = match recover::read(&journal, ledger, known, &[]) {
+        let trace = crate::record::Trace::new(&store.identity);
+        let tails = match recover::read(&journal, (ledger, &trace), known, &[]) {
             Ok(tails) => tails,
             Err(error) => {
                 assert!(self.disk.is_off(), "{error}");
@@ -373,6 +374,8 @@ async fn outcome(store: &Store, book: &Book) -> Outcome {
                 let parts: Vec<_> = episode.rsplit('/').take(2).collect();
                 record["episode"] = parts.join("/").into();
             }
+            // What is sent again has another place in the journal.
+            record.as_object_mut().unwrap().remove("trace_id");
             if let Some(freshness) = record["freshness"].as_object_mut() {
                 freshness.remove("scored_at");
                 freshness.remove("age_of_oldest_ms");

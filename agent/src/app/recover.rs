@@ -18,6 +18,7 @@ use crate::clock;
 use crate::config::{Config, Durability, Source};
 use crate::ingest::Recent;
 use crate::journal::{self, JournalHandle};
+use crate::record::Trace;
 use crate::store::{DeadLetter, KnownDevice, Store, StoreError, StoreHandle, Tallies};
 
 /// The journal's folder in the data folder.
@@ -100,7 +101,7 @@ pub(super) struct Tails {
 /// If the journal cannot be read at all; what is damaged in it is passed over.
 pub(super) fn read<D: Disk>(
     journal: &JournalHandle<D>,
-    ledger: &Ledger,
+    (ledger, trace): (&Ledger, &Trace),
     known: Vec<KnownDevice>,
     sources: &[Source],
 ) -> Result<Tails, FileError> {
@@ -148,6 +149,7 @@ pub(super) fn read<D: Disk>(
         }
         came_to.unmapped_fields = part.unmapped();
         let letters = part.letters().map(|letter| DeadLetter {
+            trace_id: trace.id(position).unwrap_or_default(),
             at: entry.admitted(),
             source: part.name().to_owned(),
             topic: letter.topic.to_owned(),

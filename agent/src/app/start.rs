@@ -31,7 +31,7 @@ use crate::journal::{self, JournalHandle};
 use crate::link::LinkStatus;
 use crate::models::{self, ModelError};
 use crate::ops::{self, Metrics, Phase};
-use crate::record::{self, Encoder};
+use crate::record::{self, Encoder, Trace};
 use crate::store::{self, Pace, Store, StoreError, StoreHandle};
 use crate::uplink::UplinkArguments;
 
@@ -145,7 +145,11 @@ impl Builder {
         let pace = Pace::default();
         let opening = (self.slow_commit, pace.clone());
         let (mut store, begun) = open_store(&config, &ledger, opening, &mut faults).await?;
-        let metrics = Arc::new(Metrics::default());
+        let classes = config
+            .classes
+            .iter()
+            .map(|class| class.pipeline.name.as_str());
+        let metrics = Arc::new(Metrics::new(classes));
         let stop = CancellationToken::new();
         let mut journal =
             Opened::open(&config, self.slow_sync, &mut store, &ledger, &mut faults).await?;
@@ -173,6 +177,7 @@ impl Builder {
             fleet_actor: fleet_actor.clone(),
             store: store.handle.clone(),
             journal: handle,
+            trace: Trace::new(&store.identity),
             dead_letter_bytes: config.limits.dead_letter_bytes,
             recent: Arc::new(recent.unwrap_or_default()),
             assets: Arc::new(Assets::new(&config.assets)),

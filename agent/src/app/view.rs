@@ -30,7 +30,8 @@ pub(super) struct AgentView {
     agent: String,
     started_at: Timestamp,
     limits: Limits,
-    freshness: Freshness,
+    /// Of each class.
+    freshness: Vec<(String, Freshness)>,
     metrics: Arc<Metrics>,
     fleet: Arc<Fleet>,
     ledger: Ledger,
@@ -69,7 +70,11 @@ impl AgentView {
                 records: config.outbox.quotas.records,
                 dead_letters: config.limits.dead_letters as u64,
             },
-            freshness: config.freshness,
+            freshness: config
+                .classes
+                .iter()
+                .map(|class| (class.pipeline.name.clone(), class.freshness))
+                .collect(),
             metrics,
             fleet,
             ledger,
@@ -83,21 +88,29 @@ impl AgentView {
     }
 
     fn freshness(&self) -> Vec<FreshnessView> {
-        let Freshness {
-            admit,
-            score,
-            commit,
-            delivery,
-        } = self.freshness;
-        let limits = Stage::ALL.into_iter().zip([admit, score, commit, delivery]);
-        let limited = limits.filter(|(_, limit)| limit.is_some());
-        limited
-            .map(|(stage, limit)| FreshnessView {
-                stage,
-                recent_max: self.metrics.freshness_recent(stage),
-                limit,
-            })
-            .collect()
+        let mut views = Vec::new();
+        for (class, limits) in &self.freshness {
+            let Freshness {
+                admit,
+                score,
+                commit,
+                delivery,
+            } = limits;
+            for (stage, limit) in Stage::ALL.into_iter().zip([admit, score, commit, delivery]) {
+                let recent = self.metrics.freshness_recent(stage, class);
+                if recent.is_none() && limit.is_none() {
+                    continue;
+                }
+                views.push(FreshnessView {
+                    class: class.clone(),
+                    stage,
+                    recent_max: recent.as_ref().map(|oldest| oldest.age),
+                    device: recent.map(|oldest| oldest.device.to_string()),
+                    limit: *limit,
+                });
+            }
+        }
+        views
     }
 
     pub(super) fn set_phase(&self, phase: Phase) {

@@ -56,8 +56,6 @@ pub struct Config {
     pub outbox: Outbox,
     /// `[clock]`
     pub clock: Clock,
-    /// How old data may be.
-    pub freshness: Freshness,
     /// `[[source]]`
     pub sources: Vec<Source>,
     /// `[[asset]]`
@@ -406,6 +404,8 @@ pub struct Class {
     pub patterns: Vec<String>,
     /// How its devices are treated.
     pub pipeline: Arc<ClassConfig>,
+    /// How old their data may be: what `[class.freshness]` says, and else `[freshness]`.
+    pub freshness: Freshness,
     /// Folder of its model.
     pub model: Option<PathBuf>,
 }

@@ -63,9 +63,9 @@ impl<W: Write> Output for Lines<W> {
                     effect: Effect::Window(window),
                     ..*numbered
                 };
-                self.encoder.encode(name, device, &revised)
+                self.encoder.encode(name, device, &revised, 0)
             }
-            _ => self.encoder.encode(name, device, numbered),
+            _ => self.encoder.encode(name, device, numbered, 0),
         };
         match record.lane {
             Lane::Summary => self.summaries += 1,

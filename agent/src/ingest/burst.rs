@@ -13,6 +13,7 @@ use crate::books::Book;
 use crate::clock::{self, Stamp};
 use crate::journal::Append;
 use crate::mqtt::{AckToken, Acker};
+use crate::record::Trace;
 use crate::store::DeadLetter;
 
 /// Readings of one device waiting for the end of the burst.
@@ -32,6 +33,7 @@ pub(super) struct Burst {
     pub(super) arrived: Instant,
     /// Steps of the gateway's clock by then.
     steps: u64,
+    trace: Trace,
     /// What it means for the books.
     came_to: SourceBook,
     messages: Vec<(MessageFate, u64)>,
@@ -57,7 +59,7 @@ pub(super) struct Parts {
 impl Burst {
     pub(super) fn new(
         book: &Arc<Book>,
-        fleet: &Arc<Fleet>,
+        (fleet, trace): (&Arc<Fleet>, &Trace),
         (Stamp { now, steps }, arrived): (Stamp, Instant),
         parts: Parts,
         acks: Vec<AckToken>,
@@ -66,6 +68,7 @@ impl Burst {
         Self {
             book: Arc::clone(book),
             fleet: Arc::clone(fleet),
+            trace: trace.clone(),
             admitted: admission(now),
             arrived,
             steps,
@@ -191,7 +194,19 @@ impl Append for Burst {
         });
     }
 
-    fn committed(self: Box<Self>, position: u64) {
+    fn committed(mut self: Box<Self>, position: u64) {
+        let trace_id = self.trace.id(position).unwrap_or_default();
+        tracing::debug!(
+            source = %self.book.source(),
+            position,
+            trace_id,
+            messages = self.came_to.messages,
+            readings = self.came_to.readings,
+            "journaled"
+        );
+        for letter in &mut self.letters {
+            letter.trace_id.clone_from(&trace_id);
+        }
         self.book.journaled(position, &self.came_to, self.letters);
         if let Some(acker) = &self.acker {
             acker.ack(&self.acks);

@@ -44,6 +44,7 @@ use crate::clock::Stamp;
 use crate::config;
 use crate::journal::JournalHandle;
 use crate::mqtt::{AckToken, Acker};
+use crate::record::Trace;
 use crate::store::{DeadLetter, StoreHandle};
 
 /// What a source needs from the rest of the agent.
@@ -57,6 +58,8 @@ pub struct Surroundings {
     pub store: StoreHandle,
     /// Where bursts go of sources that are journaled.
     pub journal: Option<JournalHandle>,
+    /// What the journal's entries are called.
+    pub trace: Trace,
     /// Bytes kept of a dead letter's payload.
     pub dead_letter_bytes: usize,
     /// What the journal has of each source that its broker may send again.
@@ -224,6 +227,7 @@ impl Ingest {
     ) -> MessageFate {
         let kept = message.payload.len().min(self.around.dead_letter_bytes);
         self.parts.letters.push(DeadLetter {
+            trace_id: String::new(),
             at: now,
             source: self.book.source().to_string(),
             topic: String::from_utf8_lossy(message.topic).into_owned(),
@@ -270,7 +274,7 @@ impl Ingest {
         };
         let burst = Burst::new(
             &self.book,
-            &self.around.fleet,
+            (&self.around.fleet, &self.around.trace),
             (self.newest, opened.into_std()),
             std::mem::take(&mut self.parts),
             std::mem::take(&mut self.acks),

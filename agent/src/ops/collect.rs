@@ -415,22 +415,25 @@ impl Collector for PushedCollector {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut to = Families(encoder);
         let stages = || {
-            Stage::ALL.map(|stage| {
-                let label = ("stage", stage.name().to_owned());
-                ([label], self.0.freshness(stage).snapshot())
+            Stage::ALL.into_iter().flat_map(|stage| {
+                self.0.freshness(stage).map(move |(class, ages)| {
+                    let labels = [
+                        ("class", class.to_owned()),
+                        ("stage", stage.name().to_owned()),
+                    ];
+                    (labels, ages.snapshot())
+                })
             })
         };
         to.histograms(
             "freshness_seconds",
-            "Gateway time minus the event time of the oldest reading, by stage.",
+            "Gateway time minus the event time of the oldest reading, by class and stage.",
             stages(),
         )?;
         to.gauges(
             "freshness_max_seconds",
-            "Largest freshness since the agent started, by stage.",
-            stages()
-                .into_iter()
-                .filter_map(|(labels, s)| s.max.map(|max| (labels, max))),
+            "Largest freshness since the agent started, by class and stage.",
+            stages().filter_map(|(labels, s)| s.max.map(|max| (labels, max))),
         )?;
         to.histograms(
             "verdict_latency_seconds",

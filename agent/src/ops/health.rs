@@ -108,8 +108,11 @@ pub fn health(overview: &Overview) -> Health {
         };
         if age > limit {
             let stage = fresh.stage.name();
+            let device = fresh.device.as_deref().unwrap_or("?");
             reasons.push(format!(
-                "data is too old: up to {} at {stage} within the last minute, and [freshness] {stage} allows {limit}",
+                "data of class {} is too old: up to {} at {stage} within the last minute ({device}), and [freshness] \
+                 {stage} allows {limit}",
+                fresh.class,
                 Age(age)
             ));
         }
@@ -183,7 +186,8 @@ mod tests {
         assert_eq!(
             of(Some(51), Some(15)),
             [
-                "data is too old: up to 51 s at score within the last minute, and [freshness] score allows 15s"
+                "data of class pump is too old: up to 51 s at score within the last minute (pump-07), and [freshness] \
+                 score allows 15s"
             ]
         );
     }

@@ -160,12 +160,7 @@ async fn show_overview(State(shared): State<Shared>) -> Response {
     let health = health(&overview);
     let freshness_max_s = Stage::ALL
         .into_iter()
-        .filter_map(|stage| {
-            Some((
-                stage.name(),
-                shared.metrics.freshness(stage).snapshot().max?,
-            ))
-        })
+        .filter_map(|stage| Some((stage.name(), shared.metrics.freshness_max(stage)?)))
         .collect();
     let body = Body {
         health,

@@ -3,7 +3,7 @@
 //! Everything else is read from the ledger when Prometheus asks; see `collect`.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use eyot_pipeline::Span;
@@ -90,28 +90,63 @@ impl Stage {
 /// long.
 #[derive(Debug)]
 pub struct Metrics {
-    freshness: [Histogram; Stage::ALL.len()],
-    recent: [Recent; Stage::ALL.len()],
+    /// By class, the last for what is of none that is configured.
+    freshness: Box<[ClassFreshness]>,
     verdict_latency: Histogram,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+/// How old the data of a class's devices was, by stage.
+#[derive(Debug)]
+struct ClassFreshness {
+    class: String,
+    ages: [Histogram; Stage::ALL.len()],
+    recent: [Recent; Stage::ALL.len()],
+}
+
+impl ClassFreshness {
+    fn new(class: &str) -> Self {
         Self {
-            freshness: Stage::ALL.map(|_| Histogram::new(FRESHNESS)),
+            class: class.to_owned(),
+            ages: Stage::ALL.map(|_| Histogram::new(FRESHNESS)),
             recent: Stage::ALL.map(|_| Recent::default()),
-            verdict_latency: Histogram::new(LATENCY),
         }
     }
 }
 
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new([])
+    }
+}
+
+/// The oldest data that came by a stage within the last minute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oldest {
+    /// How old it was.
+    pub age: Span,
+    /// Name of its device.
+    pub device: Arc<str>,
+}
+
 impl Metrics {
-    /// A reading, batch or window passed `stage`: `age` is gateway time minus the event time of its
+    /// For devices of these classes.
+    pub fn new<'c>(classes: impl IntoIterator<Item = &'c str>) -> Self {
+        let classes = classes.into_iter().chain([""]);
+        Self {
+            freshness: classes.map(ClassFreshness::new).collect(),
+            verdict_latency: Histogram::new(LATENCY),
+        }
+    }
+
+    /// A batch or a window of a device of that class passed `stage`: `age` is gateway time minus the event time of its
     /// oldest reading. What is stamped ahead of the gateway counts as 0.
-    pub fn record_freshness(&self, stage: Stage, age: Span) {
+    pub fn record_freshness(&self, stage: Stage, class: &str, device: &Arc<str>, age: Span) {
         let ns = age.0.max(0).unsigned_abs();
-        self.freshness[stage as usize].record(ns);
-        self.recent[stage as usize].record(ns, Instant::now());
+        let of = self.freshness.iter().find(|of| of.class == class);
+        if let Some(of) = of.or(self.freshness.last()) {
+            of.ages[stage as usize].record(ns);
+            of.recent[stage as usize].record(ns, device, Instant::now());
+        }
     }
 
     /// From the arrival of the reading that closed a window to the window's verdict.
@@ -120,19 +155,25 @@ impl Metrics {
             .record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// The largest age that was recorded at `stage`, in seconds; `None` before the first.
+    /// The largest age that was recorded at `stage` of any class, in seconds; `None` before the first.
     pub fn freshness_max(&self, stage: Stage) -> Option<f64> {
-        self.freshness[stage as usize].snapshot().max
+        let maxima = self
+            .freshness(stage)
+            .filter_map(|(_, ages)| ages.snapshot().max);
+        maxima.max_by(f64::total_cmp)
     }
 
-    /// The largest age that was recorded at `stage` within the last minute; `None` if there was none.
-    pub fn freshness_recent(&self, stage: Stage) -> Option<Span> {
-        let ns = self.recent[stage as usize].max(Instant::now())?;
-        Some(Span(i64::try_from(ns).unwrap_or(i64::MAX)))
+    /// The largest age that was recorded at `stage` of a class within the last minute; `None` if there was none.
+    pub fn freshness_recent(&self, stage: Stage, class: &str) -> Option<Oldest> {
+        let of = self.freshness.iter().find(|of| of.class == class)?;
+        of.recent[stage as usize].max(Instant::now())
     }
 
-    pub(super) fn freshness(&self, stage: Stage) -> &Histogram {
-        &self.freshness[stage as usize]
+    /// By class; of what is of none only if there is anything.
+    pub(super) fn freshness(&self, stage: Stage) -> impl Iterator<Item = (&str, &Histogram)> {
+        let all = self.freshness.iter();
+        all.map(move |of| (of.class.as_str(), &of.ages[stage as usize]))
+            .filter(|(class, ages)| !class.is_empty() || ages.snapshot().count > 0)
     }
 
     pub(super) fn verdict_latency(&self) -> &Histogram {
@@ -144,19 +185,30 @@ impl Metrics {
 const SLOT: Duration = Duration::from_secs(10);
 const SLOTS: u64 = 6;
 
-/// The exact maximum of the last minute, or up to a slot less.
+/// The exact maximum of the last minute, or up to a slot less, and whose it was.
 #[derive(Debug)]
 struct Recent {
     begun: Instant,
-    /// Number of each slot, and its maximum.
-    slots: Mutex<[(u64, u64); SLOTS as usize]>,
+    slots: Mutex<[Slot; SLOTS as usize]>,
+}
+
+#[derive(Debug, Clone)]
+struct Slot {
+    number: u64,
+    ns: u64,
+    device: Option<Arc<str>>,
 }
 
 impl Default for Recent {
     fn default() -> Self {
+        const NONE: Slot = Slot {
+            number: u64::MAX,
+            ns: 0,
+            device: None,
+        };
         Self {
             begun: Instant::now(),
-            slots: Mutex::new([(u64::MAX, 0); SLOTS as usize]),
+            slots: Mutex::new([NONE; SLOTS as usize]),
         }
     }
 }
@@ -166,24 +218,30 @@ impl Recent {
         now.saturating_duration_since(self.begun).as_secs() / SLOT.as_secs()
     }
 
-    fn record(&self, ns: u64, now: Instant) {
+    fn record(&self, ns: u64, device: &Arc<str>, now: Instant) {
         let number = self.number(now);
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = &mut slots[(number % SLOTS) as usize];
-        *slot = if slot.0 == number {
-            (number, slot.1.max(ns))
-        } else {
-            (number, ns)
-        };
+        if slot.number != number || ns > slot.ns || slot.device.is_none() {
+            *slot = Slot {
+                number,
+                ns,
+                device: Some(Arc::clone(device)),
+            };
+        }
     }
 
-    fn max(&self, now: Instant) -> Option<u64> {
+    fn max(&self, now: Instant) -> Option<Oldest> {
         let number = self.number(now);
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = slots
             .iter()
-            .filter(|slot| slot.0 <= number && number - slot.0 < SLOTS);
-        recent.map(|slot| slot.1).max()
+            .filter(|slot| slot.number <= number && number - slot.number < SLOTS);
+        let oldest = recent.max_by_key(|slot| slot.ns)?;
+        Some(Oldest {
+            age: Span(i64::try_from(oldest.ns).unwrap_or(i64::MAX)),
+            device: Arc::clone(oldest.device.as_ref()?),
+        })
     }
 }
 
@@ -263,15 +321,20 @@ mod tests {
     fn the_maximum_of_the_last_minute_is_forgotten_after_it() {
         let recent = Recent::default();
         let at = |seconds| recent.begun + Duration::from_secs(seconds);
-        assert_eq!(recent.max(at(0)), None);
-        recent.record(7, at(1));
-        recent.record(5, at(2));
-        recent.record(3, at(45));
-        assert_eq!(recent.max(at(59)), Some(7));
-        assert_eq!(recent.max(at(61)), Some(3));
-        recent.record(4, at(65));
-        assert_eq!(recent.max(at(99)), Some(4));
-        assert_eq!(recent.max(at(130)), None);
+        let max = |seconds| {
+            let oldest = recent.max(at(seconds))?;
+            Some((oldest.age.0, oldest.device.to_string()))
+        };
+        let old = |ns: i64, device: &str| Some((ns, device.to_owned()));
+        assert_eq!(max(0), None);
+        for (ns, device, seconds) in [(7, "a", 1), (5, "b", 2), (3, "c", 45)] {
+            recent.record(ns, &device.into(), at(seconds));
+        }
+        assert_eq!(max(59), old(7, "a"));
+        assert_eq!(max(61), old(3, "c"));
+        recent.record(4, &"d".into(), at(65));
+        assert_eq!(max(99), old(4, "d"));
+        assert_eq!(max(130), None);
     }
 
     proptest! {
@@ -300,27 +363,51 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_between_threads() {
-        let metrics = Metrics::default();
+        let (metrics, device) = (Metrics::new(["pump"]), "pump-1".into());
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..5_000 {
-                        metrics.record_freshness(Stage::Score, Span::from_millis(500));
+                        let age = Span::from_millis(500);
+                        metrics.record_freshness(Stage::Score, "pump", &device, age);
                     }
                 });
             }
         });
-        let got = metrics.freshness(Stage::Score).snapshot();
+        let got = metrics.freshness[0].ages[Stage::Score as usize].snapshot();
         assert_eq!((got.count, got.sum, got.max), (20_000, 10_000.0, Some(0.5)));
-        assert_eq!(metrics.freshness(Stage::Commit).snapshot().count, 0);
+        assert_eq!(metrics.freshness_max(Stage::Commit), None);
     }
 
     #[test]
-    fn a_reading_from_the_future_counts_as_fresh() {
-        let metrics = Metrics::default();
-        metrics.record_freshness(Stage::Admit, Span::from_secs(-3));
-        let got = metrics.freshness(Stage::Admit).snapshot();
-        assert_eq!((got.buckets[0], got.max), ((0.001, 1), Some(0.0)));
+    fn classes_are_kept_apart_and_what_is_of_none_is_not_lost() {
+        let metrics = Metrics::new(["pump", "fan"]);
+        let record = |class, device: &str, seconds| {
+            let age = Span::from_secs(seconds);
+            metrics.record_freshness(Stage::Admit, class, &device.into(), age);
+        };
+        // From the future: it counts as fresh.
+        record("pump", "pump-1", -3);
+        record("fan", "fan-1", 40);
+        record("fan", "fan-2", 30);
+        let recent = |class| {
+            let oldest = metrics.freshness_recent(Stage::Admit, class)?;
+            Some((oldest.age, oldest.device.to_string()))
+        };
+        assert_eq!(recent("pump"), Some((Span::ZERO, "pump-1".to_owned())));
+        assert_eq!(
+            recent("fan"),
+            Some((Span::from_secs(40), "fan-1".to_owned()))
+        );
+        let shown = || {
+            metrics
+                .freshness(Stage::Admit)
+                .map(|(class, _)| class.to_owned())
+        };
+        assert_eq!(shown().collect::<Vec<_>>(), ["pump", "fan"]);
+        record("gone", "x", 50);
+        assert_eq!(shown().collect::<Vec<_>>(), ["pump", "fan", ""]);
+        assert_eq!(metrics.freshness_max(Stage::Admit), Some(50.0));
     }
 
     #[test]

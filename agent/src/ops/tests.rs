@@ -55,7 +55,7 @@ impl Server {
     async fn start_with(view: FakeView, limits: server::Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (view, metrics) = (Arc::new(view), Arc::new(Metrics::default()));
+        let (view, metrics) = (Arc::new(view), Arc::new(Metrics::new(["pump"])));
         let stop = CancellationToken::new();
         let routes = http::routes("pump-house", view.clone(), metrics.clone());
         let task = tokio::spawn(server::run(listener, routes, limits, stop.clone()));

@@ -51,7 +51,7 @@ pub struct Overview {
     pub gaps: GapsView,
     /// The gateway's own clock.
     pub clock: ClockView,
-    /// How old data was within the last minute, by stage, where that is limited.
+    /// How old data was within the last minute, by class and stage.
     pub freshness: Vec<FreshnessView>,
     /// How many devices are in which state.
     pub devices: DeviceCounts,
@@ -86,15 +86,19 @@ impl Overview {
     }
 }
 
-/// How old data was at a stage of its way, and may be.
-#[derive(Debug, Clone, Copy, Serialize)]
+/// How old data of a class was at a stage of its way, and may be.
+#[derive(Debug, Clone, Serialize)]
 pub struct FreshnessView {
-    /// Which.
+    /// Of which class.
+    pub class: String,
+    /// At which stage.
     pub stage: Stage,
     /// The oldest within the last minute; `None` if nothing came by.
     #[serde(rename = "recent_max_seconds", serialize_with = "json::maybe_seconds")]
     pub recent_max: Option<Span>,
-    /// What `[freshness]` allows.
+    /// Whose that was.
+    pub device: Option<String>,
+    /// What `[class.freshness]` or `[freshness]` allows.
     #[serde(rename = "limit_seconds", serialize_with = "json::maybe_seconds")]
     pub limit: Option<Span>,
 }

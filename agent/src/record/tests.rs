@@ -242,6 +242,7 @@ fn encode_with(number: u64, effect: Effect, unset: Option<Unset>) -> Record {
         "hall/pump-1",
         &Device::new(Arc::new(class()), None, 0),
         &numbered,
+        9,
     )
 }
 
@@ -297,6 +298,7 @@ fn corrections_late_readings_and_stale_devices_are_as_published() {
             revision: 1,
             was: 1.6,
             score,
+            oldest: at(1),
             decided_at: at(13),
         }))
     };

@@ -13,14 +13,14 @@ pub(super) fn append(db: &Connection, letters: &[DeadLetter], cap: usize) -> rus
         return Ok(());
     }
     let mut repeat = db.prepare_cached(
-        "UPDATE dead_letters SET count = count + 1, at = ?1
+        "UPDATE dead_letters SET count = count + 1, at = ?1, trace_id = ?8
          WHERE crc = ?2 AND payload_len = ?3 AND source = ?4 AND topic = ?5 AND reason = ?6
            AND payload = ?7",
     )?;
     let mut insert = db.prepare_cached(
         "INSERT INTO dead_letters
-             (at, crc, payload_len, source, topic, reason, payload, detail, count)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1)",
+             (at, crc, payload_len, source, topic, reason, payload, trace_id, detail, count)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)",
     )?;
     for letter in letters {
         let crc = CRC.checksum(&letter.payload);
@@ -32,7 +32,8 @@ pub(super) fn append(db: &Connection, letters: &[DeadLetter], cap: usize) -> rus
             source,
             topic,
             reason,
-            letter.payload
+            letter.payload,
+            letter.trace_id
         ])?;
         if repeated == 0 {
             insert.execute(params![
@@ -43,6 +44,7 @@ pub(super) fn append(db: &Connection, letters: &[DeadLetter], cap: usize) -> rus
                 topic,
                 reason,
                 letter.payload,
+                letter.trace_id,
                 letter.detail
             ])?;
         }
@@ -113,7 +115,7 @@ fn count(db: &Connection) -> rusqlite::Result<u64> {
 /// Up to `limit` letters, newest first.
 pub(super) fn list(db: &Connection, limit: usize) -> rusqlite::Result<Vec<DeadLetterRow>> {
     db.prepare_cached(
-        "SELECT id, at, source, topic, reason, detail, payload, payload_len, crc, count
+        "SELECT id, at, source, topic, reason, detail, payload, payload_len, crc, count, trace_id
          FROM dead_letters ORDER BY id DESC LIMIT ?1",
     )?
     .query_map([limit], |row| {
@@ -128,6 +130,7 @@ pub(super) fn list(db: &Connection, limit: usize) -> rusqlite::Result<Vec<DeadLe
             detail: row.get(5)?,
             payload: intact.then_some(payload),
             payload_len: row.get(7)?,
+            trace_id: row.get(10)?,
             count: row.get(9)?,
         })
     })?

@@ -172,6 +172,8 @@ pub struct DeadLetter {
     pub payload: Vec<u8>,
     /// Bytes of the whole payload.
     pub payload_len: usize,
+    /// Of the journal's entry that it is in; empty if it is in none.
+    pub trace_id: String,
 }
 
 /// A stored dead letter. Identical letters (source, topic, reason, payload) share a row.
@@ -195,6 +197,8 @@ pub struct DeadLetterRow {
     pub payload_len: u64,
     /// How many there were.
     pub count: u64,
+    /// Of the journal's entry that the newest of them is in; empty if it is in none.
+    pub trace_id: String,
 }
 
 /// A record waiting in the outbox.

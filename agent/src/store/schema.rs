@@ -157,6 +157,9 @@ pub(super) const MIGRATIONS: &[&str] = &[
         base  INTEGER NOT NULL,
         moved INTEGER
     ) STRICT, WITHOUT ROWID;
+
+    -- Of the journal's entry that the newest of them is in; empty if it is in none.
+    ALTER TABLE dead_letters ADD COLUMN trace_id TEXT NOT NULL DEFAULT '';
 ",
 ];
 

@@ -26,6 +26,7 @@ pub(super) struct Refused {
 /// The letter of a record that was to go to `topic`, with at most so many bytes of it.
 pub(super) fn letter(topic: &str, detail: &str, body: &[u8], limit: usize) -> DeadLetter {
     DeadLetter {
+        trace_id: String::new(),
         at: clock::now(),
         source: SOURCE.to_owned(),
         topic: topic.to_owned(),

@@ -296,6 +296,8 @@ pub struct Correction {
     pub was: f64,
     /// Score of the revised window; its fused score is below 1.
     pub score: Score,
+    /// Event time of the oldest reading in it.
+    pub oldest: Timestamp,
     /// Gateway time.
     pub decided_at: Timestamp,
 }

@@ -62,6 +62,8 @@ pub(crate) fn content(record: &Value) -> Value {
     if record["episode"].is_string() {
         record["episode"] = number(&record["episode"]);
     }
+    // Where it is in the journal is another matter.
+    record.as_object_mut().expect("a record").remove("trace_id");
     let freshness = record["freshness"].as_object_mut().expect("a freshness");
     freshness.remove("scored_at");
     freshness.remove("age_of_oldest_ms");

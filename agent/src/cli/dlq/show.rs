@@ -35,6 +35,9 @@ impl Serialize for Letter<'_> {
         map.serialize_entry("detail", &letter.detail)?;
         map.serialize_entry("payload_len", &letter.payload_len)?;
         map.serialize_entry("cut", &is_cut(letter))?;
+        if !letter.trace_id.is_empty() {
+            map.serialize_entry("trace_id", &letter.trace_id)?;
+        }
         if let Some(payload) = &letter.payload {
             let (key, text) = payload_field(payload);
             map.serialize_entry(key, &text)?;
@@ -120,6 +123,9 @@ impl Display for Whole<'_> {
         line("topic", &Plain(&letter.topic))?;
         line("reason", &Plain(&letter.reason))?;
         line("detail", &Plain(&letter.detail))?;
+        if !letter.trace_id.is_empty() {
+            line("trace_id", &letter.trace_id)?;
+        }
         let Some(payload) = &letter.payload else {
             return f.write_str("payload  damaged: what is stored fails its checksum");
         };
@@ -158,6 +164,7 @@ mod tests {
             detail: "not JSON".into(),
             payload: Some(payload.to_vec()),
             payload_len,
+            trace_id: "0af7651916cd43dd8448eb211c80319c".into(),
             count: 3,
         }
     }
@@ -186,6 +193,7 @@ source   plant
 topic    plant/m-1/speed
 reason   payload
 detail   not JSON
+trace_id 0af7651916cd43dd8448eb211c80319c
 payload  100 bytes, of which 4 were kept
 
 00000000  ff 61 62 63                                      |.abc|";

@@ -14,7 +14,7 @@ use globset::{Glob, GlobSet};
 
 use super::{Check, MILLISECOND};
 use crate::config::tree::Node;
-use crate::config::{Class, default, raw};
+use crate::config::{Class, Freshness, default, raw};
 
 impl Check<'_, '_> {
     pub(super) fn classes(&mut self, raw: &[raw::Class], at: &Node<'_>) -> Vec<Class> {
@@ -94,6 +94,7 @@ impl Check<'_, '_> {
             devices: self.patterns(&raw.devices, &at.key("devices")),
             patterns: raw.devices.clone(),
             pipeline: Arc::new(pipeline),
+            freshness: Freshness::default(),
             model,
         }
     }

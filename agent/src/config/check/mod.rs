@@ -46,8 +46,11 @@ pub(super) fn config(
     let outbox = check.outbox(&raw.outbox, &root.key("outbox"));
     let sources = check.sources(raw.source, &root.key("source"), &agent.name);
     let assets = check.assets(raw.asset, &root.key("asset"));
-    let classes = check.classes(&raw.class, &root.key("class"));
-    let freshness = check.freshness(&raw.freshness, &classes, &root.key("freshness"));
+    let mut classes = check.classes(&raw.class, &root.key("class"));
+    let own = raw.class.into_iter().map(|class| class.freshness);
+    let mut own: Vec<raw::Freshness> = own.collect();
+    own.resize_with(classes.len(), default::table);
+    check.freshness(&raw.freshness, &own, &mut classes, root);
     check.mapped_channels(&sources, &classes, &root.key("source"));
     let uplink = raw
         .uplink
@@ -70,7 +73,6 @@ pub(super) fn config(
         journal,
         outbox,
         clock,
-        freshness,
         assets,
         classes,
         uplink,
@@ -218,45 +220,85 @@ impl Check<'_, '_> {
         bytes
     }
 
-    /// No window is scored before its end has passed, so that no limit below that can be kept.
-    fn freshness(&mut self, raw: &raw::Freshness, classes: &[Class], at: &Node<'_>) -> Freshness {
+    /// What holds for each class: its own limits, and those of all others.
+    fn freshness(
+        &mut self,
+        raw: &raw::Freshness,
+        of_classes: &[raw::Freshness],
+        classes: &mut [Class],
+        root: &Node<'_>,
+    ) {
+        let at = root.key("freshness");
+        let general = self.limits_of(raw, &at);
+        for (index, (class, raw)) in classes.iter_mut().zip(of_classes).enumerate() {
+            let own_at = root.key("class").index(index).key("freshness");
+            let own = self.limits_of(raw, &own_at);
+            let limits = [
+                (
+                    "admit",
+                    &mut class.freshness.admit,
+                    own.admit,
+                    general.admit,
+                ),
+                (
+                    "score",
+                    &mut class.freshness.score,
+                    own.score,
+                    general.score,
+                ),
+                (
+                    "commit",
+                    &mut class.freshness.commit,
+                    own.commit,
+                    general.commit,
+                ),
+                (
+                    "delivery",
+                    &mut class.freshness.delivery,
+                    own.delivery,
+                    general.delivery,
+                ),
+            ];
+            let pipeline = &class.pipeline;
+            let age = pipeline
+                .window
+                .length()
+                .map(|length| Span(length.0.saturating_add(pipeline.out_of_orderness.0)));
+            for (key, limit, own, general) in limits {
+                *limit = own.or(general);
+                let node = if own.is_some() {
+                    own_at.key(key)
+                } else {
+                    at.key(key)
+                };
+                // No window is scored before its end has passed, so that no limit below that can be kept.
+                if key != "admit"
+                    && let (Some(limit), Some(age)) = (*limit, age)
+                    && limit <= age
+                {
+                    let message = format!(
+                        "{limit} cannot be kept: when a window of class `{}` is scored, its oldest reading is up to {age} old",
+                        pipeline.name
+                    );
+                    self.report.value(&node, message).help(
+                        "the window's length and out_of_orderness together; allow more, shorten them, or give the class a [class.freshness] of its own",
+                    );
+                }
+            }
+        }
+    }
+
+    fn limits_of(&mut self, raw: &raw::Freshness, at: &Node<'_>) -> Freshness {
         let mut limit = |key, period: &Option<Period>| {
             let period = period.as_ref()?;
             Some(self.span(period, &at.key(key), MILLISECOND))
         };
-        let freshness = Freshness {
+        Freshness {
             admit: limit("admit", &raw.admit),
             score: limit("score", &raw.score),
             commit: limit("commit", &raw.commit),
             delivery: limit("delivery", &raw.delivery),
-        };
-        let ages = classes.iter().filter_map(|class| {
-            let length = class.pipeline.window.length()?;
-            Some((
-                Span(length.0.saturating_add(class.pipeline.out_of_orderness.0)),
-                class,
-            ))
-        });
-        let Some((age, class)) = ages.max_by_key(|(age, _)| *age) else {
-            return freshness;
-        };
-        let limits = [
-            ("score", freshness.score),
-            ("commit", freshness.commit),
-            ("delivery", freshness.delivery),
-        ];
-        for (key, limit) in limits {
-            if let Some(limit) = limit.filter(|limit| *limit <= age) {
-                let message = format!(
-                    "{limit} cannot be kept: when a window of class `{}` is scored, its oldest reading is up to {age} old",
-                    class.pipeline.name
-                );
-                self.report.value(&at.key(key), message).help(
-                    "the window's length and out_of_orderness together; allow more, or shorten them",
-                );
-            }
         }
-        freshness
     }
 
     fn outbox(&mut self, raw: &raw::Outbox, at: &Node<'_>) -> Outbox {

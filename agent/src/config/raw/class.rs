@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Period;
+use super::{Freshness, Period};
 use crate::config::default;
 
 /// A class of devices: their channels, and how they are judged.
@@ -84,6 +84,9 @@ pub(in crate::config) struct Class {
     #[serde(default = "default::max_unlisted")]
     #[schemars(range(min = 1, max = 4096))]
     pub max_unlisted: usize,
+    /// How old data of this class may be, where that is not as in `[freshness]`.
+    #[serde(default = "default::table::<Freshness>")]
+    pub freshness: Freshness,
     /// Statistical detectors.
     #[serde(default = "default::table::<Detectors>")]
     pub detectors: Detectors,

@@ -153,15 +153,27 @@ fn the_estimate_follows_the_windows() {
 fn freshness_that_no_window_can_keep_is_a_fault() {
     let with = |keys: &str| format!("{RIGHT}\n[freshness]\n{keys}\n");
     let config = parse(&with("admit = \"5s\"\nscore = \"13s\"")).unwrap();
-    assert_eq!(config.freshness.admit, Some(Span::from_secs(5)));
-    assert_eq!(config.freshness.score, Some(Span::from_secs(13)));
-    assert_eq!(config.freshness.delivery, None);
+    let limits = config.classes[0].freshness;
+    assert_eq!(limits.admit, Some(Span::from_secs(5)));
+    assert_eq!(limits.score, Some(Span::from_secs(13)));
+    assert_eq!(limits.delivery, None);
     let line = with("").lines().count();
-    check(
-        &with("delivery = \"12s\""),
-        &[&format!(
-            "{line}:12 freshness.delivery: 12s cannot be kept: when a window of class `pump` is scored, its oldest \
-             reading is up to 12s old (the window's length and out_of_orderness together; allow more, or shorten them)"
-        )],
-    );
+    let why = "12s cannot be kept: when a window of class `pump` is scored, its oldest reading is up to 12s old (the \
+               window's length and out_of_orderness together; allow more, shorten them, or give the class a \
+               [class.freshness] of its own)";
+    let fault = format!("{line}:12 freshness.delivery: {why}");
+    check(&with("delivery = \"12s\""), &[&fault]);
+
+    // What a class says of its own counts for it alone.
+    let own = |limit: &str| {
+        format!(
+            "{RIGHT}\n[class.freshness]\ndelivery = \"{limit}\"\n\n[freshness]\nscore = \"1m\"\ndelivery = \"12s\"\n"
+        )
+    };
+    let limits = parse(&own("20s")).unwrap().classes[0].freshness;
+    assert_eq!(limits.delivery, Some(Span::from_secs(20)));
+    assert_eq!(limits.score, Some(Span::from_secs(60)));
+    let line = RIGHT.lines().count() + 3;
+    let fault = format!("{line}:12 class[0].freshness.delivery: {why}");
+    check(&own("12s"), &[&fault]);
 }

@@ -194,7 +194,7 @@ fn what_serde_can_still_read_is_checked_in_the_same_run() {
         17,
         "devices = [\"*\"]\nwidow = \"5s\"\nwindow = \"0s\"\nmax_window_readings = 0",
         &[
-            "18:1 class[0].widow: unknown key (the keys here are allowed_lateness, channels, detectors, devices, emit, features, frame_wait, future, idle_timeout, late, max_future_skew, max_past_skew, max_unlisted, max_window_readings, model, name, out_of_orderness, past, report, revise_windows, unlisted, verdict, virtual, window)",
+            "18:1 class[0].widow: unknown key (the keys here are allowed_lateness, channels, detectors, devices, emit, features, frame_wait, freshness, future, idle_timeout, late, max_future_skew, max_past_skew, max_unlisted, max_window_readings, model, name, out_of_orderness, past, report, revise_windows, unlisted, verdict, virtual, window)",
             "19:10 class[0].window: must be at least 1ms",
             "20:23 class[0].max_window_readings: must be at least 1",
         ],

@@ -106,7 +106,9 @@ pub(in crate::ops) fn overview() -> Overview {
         }),
         gaps: GapsView::default(),
         freshness: vec![FreshnessView {
+            class: "pump".into(),
             stage: Stage::Score,
+            device: Some("pump-07".into()),
             recent_max: Some(Span::from_secs(12)),
             limit: Some(Span::from_secs(15)),
         }],

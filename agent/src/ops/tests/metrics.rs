@@ -117,7 +117,10 @@ async fn metrics_tell_the_state_of_everything() {
         assert_eq!(shown.value(name, &[]), value, "{name}");
     }
     assert_eq!(
-        shown.find("eyot_freshness_max_seconds", &[("stage", "admit")]),
+        shown.find(
+            "eyot_freshness_max_seconds",
+            &[("class", "pump"), ("stage", "admit")]
+        ),
         None
     );
 
@@ -128,12 +131,13 @@ async fn metrics_tell_the_state_of_everything() {
         overview.devices.quarantined = 2;
         (overview.journal, overview.wear) = (None, None);
     });
+    let pump = "pump-07".into();
     server
         .metrics
-        .record_freshness(Stage::Admit, Span::from_millis(70));
+        .record_freshness(Stage::Admit, "pump", &pump, Span::from_millis(70));
     server
         .metrics
-        .record_freshness(Stage::Admit, Span::from_secs(7_200));
+        .record_freshness(Stage::Admit, "pump", &pump, Span::from_secs(7_200));
     server
         .metrics
         .record_verdict_latency(Duration::from_micros(30));
@@ -151,8 +155,8 @@ async fn metrics_tell_the_state_of_everything() {
         shown.value("eyot_devices", &[("state", "quarantined")]),
         2.0
     );
-    let admit = ("stage", "admit");
-    let at_most = |le| shown.value("eyot_freshness_seconds_bucket", &[("le", le), admit]);
+    let (class, admit) = (("class", "pump"), ("stage", "admit"));
+    let at_most = |le| shown.value("eyot_freshness_seconds_bucket", &[("le", le), class, admit]);
     assert_eq!(
         [
             at_most("0.05"),
@@ -163,10 +167,13 @@ async fn metrics_tell_the_state_of_everything() {
         [0.0, 1.0, 1.0, 2.0]
     );
     assert_eq!(
-        shown.value("eyot_freshness_seconds_sum", &[admit]),
+        shown.value("eyot_freshness_seconds_sum", &[class, admit]),
         7_200.07
     );
-    assert_eq!(shown.value("eyot_freshness_max_seconds", &[admit]), 7_200.0);
+    assert_eq!(
+        shown.value("eyot_freshness_max_seconds", &[class, admit]),
+        7_200.0
+    );
     assert_eq!(shown.value("eyot_verdict_latency_seconds_count", &[]), 1.0);
     #[cfg(target_os = "linux")]
     assert!(shown.value("process_resident_memory_bytes", &[]) > 0.0);

@@ -138,8 +138,13 @@ impl Check<'_> {
         if schema["format"] == "date-time" && text.parse::<jiff::Timestamp>().is_err() {
             self.found.push(format!("{path}: not a time: {text:?}"));
         }
-        // The one pattern there is: uuid/epoch/device/number.
-        if schema["pattern"].is_string() {
+        // The two patterns there are: a trace's, and uuid/epoch/device/number.
+        if schema["pattern"] == "^[0-9a-f]{32}$" {
+            let digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+            if text.len() != 32 || !text.chars().all(digit) {
+                self.found.push(format!("{path}: not a trace: {text:?}"));
+            }
+        } else if schema["pattern"].is_string() {
             let (uuid, rest) = text.split_once('/').unwrap_or_default();
             let (epoch, rest) = rest.split_once('/').unwrap_or_default();
             let (device, number) = rest.rsplit_once('/').unwrap_or_default();

@@ -153,6 +153,7 @@ impl<F: FnOnce(Timestamp) + Send> Committed for Guard<F> {
 
 fn letter(topic: &str, payload: &[u8]) -> DeadLetter {
     DeadLetter {
+        trace_id: String::new(),
         at: NOW,
         source: "plant".into(),
         topic: topic.into(),

@@ -65,7 +65,7 @@ impl Device {
         if !said {
             return;
         }
-        let (start, end) = (frame.start, frame.end);
+        let (start, end, oldest) = (frame.start, frame.end, frame.oldest);
         let score = scored.then(|| self.rescore(&frame));
         let events = self.events_of(&frame);
         self.emit_window(frame, revision, score.clone(), now, effects);
@@ -81,6 +81,7 @@ impl Device {
                 revision,
                 was,
                 score,
+                oldest,
                 decided_at: now,
             };
             self.emit(Effect::Correction(Box::new(correction)), events, effects);
