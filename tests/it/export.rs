@@ -44,12 +44,14 @@ async fn invariant_4_what_is_computed_from_the_journal_is_what_the_agent_compute
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
+    // Records have as many decimals as they need.
+    let time = |text: &str| text.parse::<jiff::Timestamp>().unwrap().to_string();
     collector.look(|got| {
         let mut compared = 0;
         for record in got.of("eyot.summary.v1").map(|got| &got.record) {
             let row = rows
                 .iter()
-                .find(|row| row[0] == record["device"] && row[1] == record["window"]["end"]);
+                .find(|row| row[0] == record["device"] && time(&row[1]) == record["window"]["end"]);
             let row = row.unwrap_or_else(|| panic!("no row for {record:#}"));
             let again = replayed.iter().find(|other| {
                 other["device"] == record["device"]

@@ -15,7 +15,7 @@ use super::replay::journal::{self, SpanArgs};
 use super::replay::{Arrived, RecordingArgs};
 use crate::config::{Config, Source};
 use crate::direct::{Direct, Output};
-use crate::export::{Filter, Survey, table};
+use crate::export::{Filter, Rows, table};
 
 /// Write the features of all windows to a table, as the agent computes them: one row a window, one column for each feature of a
 /// channel.
@@ -92,29 +92,43 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
         devices: args.only.as_ref().map(Glob::compile_matcher),
         ..Filter::default()
     };
-    let (survey, _) = input.play(&config, Survey::new(filter))?;
-    let columns = survey.names();
-    let written = beside(&args.out);
-    let creating = || format!("cannot write {}", written.display());
-    let table = table(&args.out, &columns, &written)
+    let part = Part::of(&args.out);
+    let creating = || format!("cannot write {out}");
+    let rows = Rows::new(&beside(&args.out, "rows"), filter).with_context(creating)?;
+    let (rows, played) = input.play(&config, rows)?;
+    let columns = rows.names();
+    let table = table(&args.out, columns, &part.0)
         .with_context(|| format!("{out} is neither *.csv nor *.parquet"))?
         .with_context(creating)?;
-    let (rows, played) = input.play(&config, survey.into_rows(table))?;
-    let rows = rows.close().with_context(creating)?;
-    fs::rename(&written, &args.out).with_context(|| format!("cannot write {out}"))?;
+    let written = rows.write(table).with_context(creating)?;
+    fs::rename(&part.0, &args.out).with_context(creating)?;
     let report = Report {
         file: args.out.clone(),
-        rows,
+        rows: written,
         columns: columns.len(),
         played,
     };
     super::report(&report, args.json)
 }
 
-/// Under another name until it is complete.
-fn beside(path: &Path) -> PathBuf {
+/// The file until it is complete; what fails leaves nothing.
+struct Part(PathBuf);
+
+impl Part {
+    fn of(path: &Path) -> Self {
+        Self(beside(path, "part"))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.part"))
+    path.with_file_name(format!(".{name}.{ending}"))
 }
 
 impl Input<'_> {

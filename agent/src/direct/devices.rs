@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use eyot_decode::Conversion;
 use eyot_journal::{InputRef, Telling, Told};
-use eyot_pipeline::config::ChannelConfig;
+use eyot_pipeline::config::{ChannelConfig, ClassConfig};
 use eyot_pipeline::device::Tally;
 use eyot_pipeline::ledger::SourceBook;
 use eyot_pipeline::reading::{ChannelIndex, Origin, Sender};
-use eyot_pipeline::{Device, Input, Numbered, Reading, Timestamp};
+use eyot_pipeline::window::WindowSpec;
+use eyot_pipeline::{Device, Effect, Input, Numbered, Reading, Span, Timestamp};
 
 use super::Output;
 use crate::actors::ClassRuntime;
@@ -38,6 +39,10 @@ pub(super) struct Devices<O> {
     /// Those that have staged readings, in the order of hearing.
     heard: Vec<usize>,
     effects: Vec<Numbered>,
+    /// What arrived before is not there.
+    begun: Timestamp,
+    /// Windows left out for that.
+    incomplete: u64,
 }
 
 /// A device that was heard.
@@ -65,7 +70,19 @@ impl<O: Output> Devices<O> {
             timers: BTreeSet::new(),
             heard: Vec::new(),
             effects: Vec::new(),
+            begun: Timestamp::MIN,
+            incomplete: 0,
         }
+    }
+
+    /// From now on windows are left out of which readings may have arrived before `first`.
+    pub(super) fn begin(&mut self, first: Timestamp) {
+        self.begun = first;
+    }
+
+    /// How many windows were left out.
+    pub(super) fn incomplete(&self) -> u64 {
+        self.incomplete
     }
 
     /// How many there are.
@@ -227,7 +244,14 @@ impl<O: Output> Devices<O> {
         let known = &mut self.known[at];
         let mut tally = Tally::default();
         known.device.handle(input, &mut tally, &mut self.effects);
+        let complete = complete_from(self.begun, known.device.class());
         for numbered in self.effects.drain(..) {
+            if let Effect::Window(window) = &numbered.effect
+                && window.start < complete
+            {
+                self.incomplete += 1;
+                continue;
+            }
             let taken = self.output.effect(&known.name, &known.device, &numbered);
             self.failed = self.failed.take().or(taken.err());
         }
@@ -241,6 +265,16 @@ impl<O: Output> Devices<O> {
         }
         tally
     }
+}
+
+/// From here on windows have all their readings, if those are there that arrived from `begun` on.
+fn complete_from(begun: Timestamp, class: &ClassConfig) -> Timestamp {
+    let before = match class.window {
+        // Had one come less than this before it, a session would have begun earlier.
+        WindowSpec::Session { gap, .. } => gap,
+        _ => Span::ZERO,
+    };
+    begun + class.max_future_skew + before
 }
 
 impl Known {

@@ -67,6 +67,8 @@ pub struct Outcome {
     pub book: SourceBook,
     /// Devices heard.
     pub devices: usize,
+    /// Windows that were left out, since they may lack readings from before a journal began; each as often as it was said.
+    pub incomplete: u64,
     /// The first [`LETTERS`] messages that could not be decoded.
     pub letters: Vec<DeadLetter>,
 }
@@ -144,6 +146,11 @@ impl<O: Output> FromJournal<O> {
         Ok(Self {
             run: Run::new(config, output)?,
         })
+    }
+
+    /// What arrived before `first` is not there: windows that may lack some of it are left out.
+    pub fn begins(&mut self, first: Timestamp) {
+        self.run.devices.begin(first);
     }
 
     /// Takes an entry in. Timers are the devices' own: those in the journal are of the configuration that it was written
@@ -224,6 +231,7 @@ impl<O: Output> Run<O> {
         let outcome = Outcome {
             book: self.book,
             devices: self.devices.len(),
+            incomplete: self.devices.incomplete(),
             letters,
         };
         Ok((outcome, self.devices.into_output()))

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::{KEYS, Row, Table};
-use crate::clock::rfc3339;
+use eyot_pipeline::Timestamp;
+
+use super::{KEYS, Row, Table, micros};
 
 /// With a header; times in RFC 3339, what is not there empty, numbers with the shortest digits that give the same double.
 pub struct Csv {
@@ -34,9 +35,9 @@ impl Table for Csv {
         self.fields.clear();
         self.fields.extend([
             row.entity.to_owned(),
-            rfc3339(row.end),
-            rfc3339(row.created),
-            rfc3339(row.start),
+            time(row.end),
+            time(row.created),
+            time(row.start),
             row.class.to_owned(),
             row.closed_by.to_owned(),
             row.revision.to_string(),
@@ -54,6 +55,12 @@ impl Table for Csv {
             .map_err(|error| io::Error::other(error.to_string()))?
             .sync_all()
     }
+}
+
+/// RFC 3339 in UTC, to the microsecond, whether it needs that or not: pandas takes the form of a column from its first row.
+fn time(time: Timestamp) -> String {
+    jiff::Timestamp::from_microsecond(micros(time))
+        .map_or_else(|_| String::new(), |time| format!("{time:.6}"))
 }
 
 fn number(value: Option<f64>) -> String {

@@ -12,9 +12,8 @@ use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use ::parquet::schema::parser::parse_message_type;
 use ::parquet::schema::types::Type;
-use eyot_pipeline::Timestamp;
 
-use super::{Row, Table};
+use super::{Row, Table, micros};
 
 /// Values of a row group: what is in memory at a time, eight bytes each.
 const GROUP_VALUES: usize = 1 << 20;
@@ -180,10 +179,6 @@ fn schema(columns: &[String]) -> Result<Type, ParquetError> {
     Type::group_type_builder("features")
         .with_fields(fields)
         .build()
-}
-
-fn micros(time: Timestamp) -> i64 {
-    time.0.div_euclid(1_000)
 }
 
 fn other(error: ParquetError) -> io::Error {

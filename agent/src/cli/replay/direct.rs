@@ -127,6 +127,9 @@ pub(in crate::cli) struct Summary {
     messages: Option<Counts>,
     readings: Counts,
     devices: usize,
+    /// Windows left out; missing if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incomplete: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     summaries: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,6 +165,7 @@ impl Summary {
             messages: source.map(|_| Counts::new(book.messages, messages)),
             readings: Counts::new(book.readings, readings),
             devices: outcome.devices,
+            incomplete: Some(outcome.incomplete).filter(|n| *n > 0),
             summaries: records.map(|(summaries, _)| summaries),
             alerts: records.map(|(_, alerts)| alerts),
             recorded: recorded.map(|time| time.map(rfc3339)),
@@ -215,6 +219,12 @@ impl fmt::Display for Summary {
                 self.devices,
             )?,
             _ => writeln!(f, "{} devices", self.devices)?,
+        }
+        if let Some(incomplete) = self.incomplete {
+            writeln!(
+                f,
+                "{incomplete} windows left out: they may lack readings that came before"
+            )?;
         }
         let [first, last] = self
             .recorded

@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use eyot_journal::{RealDisk, Snapshot, Step};
 use eyot_pipeline::Timestamp;
 
@@ -69,16 +69,17 @@ pub(in crate::cli) fn play<O: Output>(
     output: O,
 ) -> anyhow::Result<Played<O>> {
     let folder = config.agent.data_dir.join("journal");
-    ensure!(
-        folder.is_dir(),
-        "there is no journal at {}: no agent has run there, or it has none",
-        folder.display()
-    );
-    let disk = RealDisk::open(&folder)
-        .with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let disk = RealDisk::read_only(&folder).with_context(|| {
+        format!(
+            "there is no journal to read at {}: no agent has run there, or it has none",
+            folder.display()
+        )
+    })?;
     let mut snapshot = Snapshot::new(disk)?;
     let mut journal = FromJournal::new(config, output)?;
     let mut recorded = [None; 2];
+    // Whether entries came before the first that is played.
+    let mut is_part = false;
     loop {
         let step = match snapshot.step() {
             Ok(Some(step)) => step,
@@ -101,8 +102,12 @@ pub(in crate::cli) fn play<O: Output>(
             Step::Entry(entry) => {
                 let at = entry.admitted();
                 let before = span.from.is_some_and(|from| at < from);
+                is_part |= before || entry.position() > 1;
                 if before || span.to.is_some_and(|to| at >= to) {
                     continue;
+                }
+                if is_part && recorded[0].is_none() {
+                    journal.begins(at);
                 }
                 recorded = [recorded[0].or(Some(at)), Some(at)];
                 journal

@@ -12,6 +12,7 @@ use super::{Disk, DiskFile};
 #[derive(Debug, Clone)]
 pub struct RealDisk {
     folder: Arc<Path>,
+    read_only: bool,
 }
 
 impl RealDisk {
@@ -25,7 +26,27 @@ impl RealDisk {
         }
         Ok(Self {
             folder: folder.into(),
+            read_only: false,
         })
+    }
+
+    /// The folder at this path for reading alone, whoever else writes there. Nothing is changed in it, and files
+    /// need not be writable.
+    pub fn read_only(folder: &Path) -> io::Result<Self> {
+        if !fs::metadata(folder)?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        Ok(Self {
+            folder: folder.into(),
+            read_only: true,
+        })
+    }
+
+    fn to_change(&self, name: &str) -> io::Result<PathBuf> {
+        if self.read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        Ok(self.path(name))
     }
 }
 
@@ -39,22 +60,21 @@ impl Disk for RealDisk {
     fn create(&self, name: &str) -> io::Result<RealFile> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create_new(true);
-        Ok(RealFile(options.open(self.path(name))?))
+        Ok(RealFile(options.open(self.to_change(name)?)?))
     }
 
     fn open(&self, name: &str) -> io::Result<RealFile> {
         let mut options = OpenOptions::new();
-        Ok(RealFile(
-            options.read(true).append(true).open(self.path(name))?,
-        ))
+        options.read(true).append(!self.read_only);
+        Ok(RealFile(options.open(self.path(name))?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.path(from), self.path(to))
+        fs::rename(self.to_change(from)?, self.path(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.path(name))
+        fs::remove_file(self.to_change(name)?)
     }
 
     fn list(&self) -> io::Result<Vec<(String, u64)>> {

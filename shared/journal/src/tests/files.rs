@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::world::{OPTIONS, Said, commit, read_all, read_to};
-use crate::{Gap, Journal, RealDisk, Step};
+use crate::{Disk, DiskFile, Gap, Journal, RealDisk, Snapshot, Step};
 
 #[test]
 fn readers_keep_up_with_the_writer_on_other_threads() {
@@ -111,4 +111,29 @@ fn a_segment_that_cannot_be_read_is_an_error_until_it_is_given_up() {
     assert_eq!(reader.position(), second.end);
     let told = read_to(&mut reader, last).unwrap();
     assert_eq!(told.entries.last().unwrap().0, last);
+}
+
+#[test]
+fn a_folder_to_read_alone_is_not_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = folder.path().join("journal");
+    assert!(RealDisk::read_only(&none).is_err() && !none.exists());
+    let (mut journal, _) = Journal::open(RealDisk::open(&none).unwrap(), OPTIONS).unwrap();
+    commit(&mut journal, &[Said::reading(1)], true).unwrap();
+    let file = none.join("00000000000000000001.seg");
+    let before = std::fs::read(&file).unwrap();
+    let disk = RealDisk::read_only(&none).unwrap();
+    let name = file.file_name().unwrap().to_str().unwrap();
+    for refused in [
+        disk.remove(name).unwrap_err(),
+        disk.rename(name, "other").unwrap_err(),
+        disk.create("new").unwrap_err(),
+    ] {
+        assert_eq!(refused.kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+    }
+    assert!(disk.open(name).unwrap().append(b"more").is_err());
+    let mut snapshot = Snapshot::new(disk).unwrap();
+    assert!(matches!(snapshot.step(), Ok(Some(Step::Entry(_)))));
+    assert!(matches!(snapshot.step(), Ok(None)));
+    assert!(std::fs::read(&file).unwrap() == before);
 }
