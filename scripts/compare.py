@@ -14,9 +14,12 @@ from scipy import signal, stats
 
 FEATURES = [
     "first", "sum", "variance", "range", "peak", "crest_factor", "skewness", "kurtosis", "rate_of_change",
-    "zero_crossings", "time_weighted_mean", "median", "p05", "p95", "mad", "mean_crossings", "autocorrelation_1",
+    "zero_crossings", "time_weighted_mean", "gap_ratio", "median", "p05", "p95", "mad", "mean_crossings", "autocorrelation_1",
     "autocorrelation_3", "dominant_frequency", "spectral_centroid", "spectral_entropy", "band_energy_0.1_0.3",
 ]
+# Channels are exported as each of these, so that every feature there is has a value; with what they have beyond.
+KINDS = {"gauge": FEATURES, "counter": ["increase", "rate", "resets"], "angle": ["circular_mean", "circular_dispersion"]}
+EVERY = 1.0  # seconds; twice as long is a gap
 WINDOWS = {"tumbling 10 s": (10, 10), "tumbling 60 s": (60, 60), "hopping 30 s every 10 s": (30, 10)}
 CONFIG = """
 [agent]
@@ -40,6 +43,9 @@ name = "rig"
 devices = ["*"]
 window = {window}
 features = [{features}]
+report = {{ every = "1s" }}
+
+{channels}
 """
 
 
@@ -93,6 +99,26 @@ def dominant(frequencies, power, rate, n):
     a, b, c = np.log(power[k - 1 : k + 2])
     bend = a - 2 * b + c
     return frequencies[k] + (0.5 * (a - c) / bend if bend < 0 else 0.0) * rate / n
+
+
+def of_kind(kind, t, x):
+    """What channels of that kind have beyond others."""
+    if kind == "counter":
+        steps = np.diff(x)
+        increase = np.where(steps < 0, x[1:], steps).sum()
+        return {
+            "increase": increase,
+            "rate": increase / (t[-1] - t[0]) if t[-1] > t[0] else None,
+            "resets": float((steps < 0).sum()),
+        }
+    if kind == "angle":
+        return {"circular_mean": stats.circmean(x, high=360.0), "circular_dispersion": stats.circvar(x, high=360.0)}
+    return {}
+
+
+def gap_ratio(t, start, end):
+    intervals = np.diff(np.concatenate([[start], t, [end]]))
+    return intervals[intervals > 2 * EVERY].sum() / (end - start)
 
 
 def features(t, x, end):
@@ -151,6 +177,10 @@ def features(t, x, end):
 def scale(name, x):
     """What errors are relative to where the feature itself is small: the size of what it is computed from."""
     size = abs(x).max()
+    if name == "gap_ratio" or name == "circular_dispersion":
+        return 1.0
+    if name in ("increase", "rate"):
+        return abs(x).sum()
     if name in ("variance", "band_energy_0.1_0.3"):
         return size * size
     if name in ("skewness", "kurtosis", "crest_factor", "spectral_entropy") or name.startswith("autocorrelation"):
@@ -185,6 +215,8 @@ class Comparison:
         if ours is None:
             return
         error = abs(ours - theirs)
+        if name == "circular_mean":
+            error = min(error, 360.0 - error)
         if error > 0:
             error /= max(abs(theirs), scale(name, x))
         if error > self.worst.get(name, (-1.0, ""))[0]:
@@ -199,11 +231,14 @@ def export(eyot, config, run, out):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "EYOT_LOG": "warn"})
 
 
-def compare(eyot, folder, run, lengths, comparison):
+def compare(eyot, folder, run, lengths, kind, comparison):
     length, hop = lengths
     window = f'"{length}s"' if hop == length else f'{{ length = "{length}s", hop = "{hop}s" }}'
     config = folder / "eyot.toml"
-    config.write_text(CONFIG.format(window=window, features=", ".join(f'"{f}"' for f in FEATURES)))
+    data = pd.read_csv(run, sep=";", parse_dates=["datetime"]).drop(columns=["anomaly", "changepoint"], errors="ignore")
+    listed = "\n".join(f'[class.channels."{channel}"]\nkind = "{kind}"' for channel in data.columns[1:])
+    asked = ", ".join(f'"{f}"' for f in KINDS[kind])
+    config.write_text(CONFIG.format(window=window, features=asked, channels=listed))
     export(eyot, config, run, folder / "out.csv")
     export(eyot, config, run, folder / "out.parquet")
     ours = pd.read_csv(folder / "out.csv", parse_dates=["event_timestamp", "created_timestamp", "window_start"])
@@ -212,7 +247,6 @@ def compare(eyot, folder, run, lengths, comparison):
         a, b = ours[name], parquet[name]
         same = (a == b) | (a.isna() & b.isna())
         assert same.all(), f"CSV and Parquet differ in {name}"
-    data = pd.read_csv(run, sep=";", parse_dates=["datetime"]).drop(columns=["anomaly", "changepoint"], errors="ignore")
     times = data["datetime"].astype("datetime64[ns]").astype("int64").to_numpy() / 1e9
     starts = ours["window_start"].astype("datetime64[ns, UTC]").astype("int64").to_numpy() // 10**9
     assert len(set(starts)) == len(starts), "a window is there twice"
@@ -220,6 +254,9 @@ def compare(eyot, folder, run, lengths, comparison):
         assert start % hop == 0 and row["event_timestamp"].timestamp() == start + length
         for channel in data.columns[1:]:
             values = data[channel].to_numpy(dtype=float)
+            if kind == "counter" and np.nanmin(values) < 0:
+                # What counts is never below 0.
+                continue
             within = (times >= start) & (times < start + length) & np.isfinite(values)
             frame = pd.DataFrame({"t": times[within], "x": values[within]}).drop_duplicates().sort_values(["t", "x"])
             t, x = frame["t"].to_numpy(), frame["x"].to_numpy()
@@ -227,7 +264,10 @@ def compare(eyot, folder, run, lengths, comparison):
             if len(x) == 0:
                 assert pd.isna(row.get(f"{channel}__count")), f"{place}: a window without readings"
                 continue
-            for name, theirs in features(t, x, start + length).items():
+            wanted = of_kind(kind, t, x)
+            if kind == "gauge":
+                wanted = features(t, x, start + length) | {"gap_ratio": gap_ratio(t, start, start + length)}
+            for name, theirs in wanted.items():
                 comparison.value(place, name, row[f"{channel}__{name}"], theirs, t, x)
     # None that holds anything is missing, but for overlapping ones at both ends, which an agent closes with the next reading.
     first, last = times.min(), times.max()
@@ -252,7 +292,9 @@ def main():
         comparison, windows = Comparison(), 0
         with tempfile.TemporaryDirectory() as folder:
             for run in runs:
-                windows += compare(args.eyot, pathlib.Path(folder), run, lengths, comparison)
+                for kind in KINDS:
+                    found = compare(args.eyot, pathlib.Path(folder), run, lengths, kind, comparison)
+                windows += found
         print(f"\n{name}: {len(runs)} recordings, {windows} windows, {comparison.values} values, {comparison.undecided} of them undecided")
         for feature, (error, place) in sorted(comparison.worst.items(), key=lambda item: -item[1][0]):
             mark = "" if error <= args.limit else f"  <- above {args.limit}: {place}"

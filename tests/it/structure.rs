@@ -37,7 +37,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
     ("discover", &[]),
     ("error", &[]),
-    ("export", &["clock", "direct"]),
+    ("export", &["direct"]),
     ("infer", &[]),
     (
         "ingest",

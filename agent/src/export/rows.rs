@@ -120,25 +120,23 @@ impl Rows {
     fn put(&mut self, name: &str, device: &Device, window: &WindowSummary) -> io::Result<()> {
         let class = device.class();
         let next = self.devices.len();
-        let number = match self.devices.get(name) {
-            Some((number, _)) => *number,
-            None => {
-                let new = (next, class.name.clone());
-                self.devices.entry(name.to_owned()).or_insert(new).0
-            }
+        let number = if let Some((number, _)) = self.devices.get(name) {
+            *number
+        } else {
+            let new = (next, class.name.clone());
+            self.devices.entry(name.to_owned()).or_insert(new).0
         };
         for part in &window.channels {
             let Some(config) = device.channel(part.channel) else {
                 continue;
             };
             let place = (class.name.clone(), config.name.clone());
-            let channel = match self.numbers.get(&place) {
-                Some(channel) => *channel,
-                None => {
-                    let features = Feature::BASIC.into_iter().chain(class.features.clone());
-                    let features = features.filter(|feature| feature.is_of(config.kind));
-                    self.learn(place, features)?
-                }
+            let channel = if let Some(channel) = self.numbers.get(&place) {
+                *channel
+            } else {
+                let features = Feature::BASIC.into_iter().chain(class.features.clone());
+                let features = features.filter(|feature| feature.is_of(config.kind));
+                self.learn(place, features)?
             };
             self.features.clear();
             for (feature, _) in &self.channels[channel] {

@@ -87,12 +87,12 @@ mod tests {
         let disk = FaultDisk::new(0);
         assert_eq!(positions(&disk), (vec![], vec![]));
         let (mut journal, _) = Journal::open(disk.clone(), OPTIONS).unwrap();
-        for device in 0..400 {
+        for device in 0..800 {
             commit(&mut journal, &[Said::reading(device % 50)], false).unwrap();
         }
         let files = disk.list().unwrap();
         assert!(files.len() > 2, "several segments");
-        assert_eq!(positions(&disk), ((1..=400).collect(), vec![]));
+        assert_eq!(positions(&disk), ((1..=800).collect(), vec![]));
         // Half an entry at the end, as while one is being written, and damage in between.
         disk.damage(&files.iter().max().unwrap().0, |file| {
             file.truncate(file.len() - 3);
@@ -100,8 +100,8 @@ mod tests {
         disk.damage(&name(1), |file| file[200] ^= 1);
         let before = disk.list().unwrap();
         let (entries, gaps) = positions(&disk);
-        assert_eq!(entries.last(), Some(&399));
-        assert!(!gaps.is_empty() && entries.len() < 399);
+        assert_eq!(entries.last(), Some(&799));
+        assert!(!gaps.is_empty() && entries.len() < 799);
         assert_eq!(disk.list().unwrap(), before);
     }
 }
