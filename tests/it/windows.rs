@@ -222,11 +222,6 @@ async fn an_alert_is_taken_back_by_late_readings_also_after_a_crash() {
             correction["freshness"]["oldest"],
             revised["freshness"]["oldest"]
         );
-        assert_eq!(
-            got.of("eyot.correction.v1")
-                .map(|got| &got.record["id"])
-                .count(),
-            1
-        );
+        assert_eq!(got.of("eyot.correction.v1").count(), 1);
     });
 }

@@ -145,11 +145,9 @@ impl Builder {
         let pace = Pace::default();
         let opening = (self.slow_commit, pace.clone());
         let (mut store, begun) = open_store(&config, &ledger, opening, &mut faults).await?;
-        let classes = config
-            .classes
-            .iter()
-            .map(|class| class.pipeline.name.as_str());
-        let metrics = Arc::new(Metrics::new(classes));
+        let classes = config.classes.iter();
+        let metrics = Metrics::new(classes.map(|class| class.pipeline.name.as_str()));
+        let metrics = Arc::new(metrics);
         let stop = CancellationToken::new();
         let mut journal =
             Opened::open(&config, self.slow_sync, &mut store, &ledger, &mut faults).await?;
@@ -204,14 +202,8 @@ impl Builder {
         ));
         let shown = (&view, &metrics, uplink_status.unwrap_or_default());
         children.uplink = uplink_arguments(&config, &around, shown, models);
-        show(
-            &config.agent.name,
-            &view,
-            metrics,
-            &store.handle,
-            listener,
-            &stop,
-        );
+        let name = &config.agent.name;
+        show(name, &view, metrics, &store.handle, listener, &stop);
         let supervisor = spawn("the sources", Supervisor, children).await?;
         view.set_phase(Phase::Running);
         tracing::info!(

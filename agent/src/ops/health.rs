@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::equation::Equation;
 use super::format::{Age, Bytes};
-use super::view::{Link, Overview, Phase};
+use super::view::{FreshnessView, Link, Overview, Phase};
 
 /// How long what a broker has dropped is a reason.
 const DROPS_MATTER: Span = Span::from_secs(60);
@@ -102,21 +102,7 @@ pub fn health(overview: &Overview) -> Health {
             ),
         });
     }
-    for fresh in &overview.freshness {
-        let (Some(age), Some(limit)) = (fresh.recent_max, fresh.limit) else {
-            continue;
-        };
-        if age > limit {
-            let stage = fresh.stage.name();
-            let device = fresh.device.as_deref().unwrap_or("?");
-            reasons.push(format!(
-                "data of class {} is too old: up to {} at {stage} within the last minute ({device}), and [freshness] \
-                 {stage} allows {limit}",
-                fresh.class,
-                Age(age)
-            ));
-        }
-    }
+    reasons.extend(overview.freshness.iter().filter_map(stale));
     match overview.devices.quarantined {
         0 => {}
         1 => reasons.push("1 device is quarantined".to_owned()),
@@ -148,6 +134,20 @@ pub fn health(overview: &Overview) -> Health {
         },
         reasons,
     }
+}
+
+fn stale(fresh: &FreshnessView) -> Option<String> {
+    let (age, limit) = (fresh.recent_max?, fresh.limit?);
+    let stage = fresh.stage.name();
+    let device = fresh.device.as_deref().unwrap_or("?");
+    (age > limit).then(|| {
+        format!(
+            "data of class {} is too old: up to {} at {stage} within the last minute ({device}), and [freshness] \
+             {stage} allows {limit}",
+            fresh.class,
+            Age(age)
+        )
+    })
 }
 
 fn disconnected(who: &str, link: &Link) -> Option<String> {

@@ -92,6 +92,27 @@ pub enum Feature {
         /// Up to here; more than `low`.
         high: u32,
     },
+    /// Spread of angles, as the standard deviation of a normal distribution wrapped around the circle; none where
+    /// directions cancel out.
+    CircularStd,
+    /// Exponentially weighted mean of the window's readings, from the first on; the weight of the newest one in
+    /// thousandths, 1 to 1000.
+    Ewma(u16),
+    /// Strongest frequency of the squared envelope of a band, Hz: how often something strikes that rings there, as the
+    /// balls of a worn bearing do. The band as in [`Feature::BandEnergy`].
+    EnvelopeFrequency {
+        /// From here on.
+        low: u32,
+        /// Up to here; more than `low`.
+        high: u32,
+    },
+    /// Power of the fluctuations of the squared envelope of a band, unit⁴.
+    EnvelopeEnergy {
+        /// From here on.
+        low: u32,
+        /// Up to here; more than `low`.
+        high: u32,
+    },
 }
 
 /// How many times longer than promised an interval is a gap.
@@ -112,7 +133,7 @@ impl Feature {
     ];
 
     /// Those that a class may ask for beyond them, an example of each that has a number in it.
-    pub const EXTRA: [Self; 26] = [
+    pub const EXTRA: [Self; 30] = [
         Self::First,
         Self::Sum,
         Self::Variance,
@@ -139,6 +160,16 @@ impl Feature {
         Self::SpectralCentroid,
         Self::SpectralEntropy,
         Self::BandEnergy {
+            low: 500,
+            high: 2_000,
+        },
+        Self::CircularStd,
+        Self::Ewma(200),
+        Self::EnvelopeFrequency {
+            low: 500,
+            high: 2_000,
+        },
+        Self::EnvelopeEnergy {
             low: 500,
             high: 2_000,
         },
@@ -182,11 +213,15 @@ impl Feature {
             Self::DominantFrequency => "dominant_frequency",
             Self::SpectralCentroid => "spectral_centroid",
             Self::SpectralEntropy => "spectral_entropy",
-            Self::BandEnergy { low, high } => {
-                let hertz = |milli: u32| f64::from(milli) / 1e3;
-                let (low, high) = (hertz(low), hertz(high));
-                return Cow::Owned(format!("band_energy_{low}_{high}"));
+            Self::BandEnergy { low, high } => return of_band(BAND_ENERGY, low, high),
+            Self::CircularStd => "circular_std",
+            Self::Ewma(weight) => {
+                return Cow::Owned(format!("ewma_{}", f64::from(weight) / 1e3));
             }
+            Self::EnvelopeFrequency { low, high } => {
+                return of_band(ENVELOPE_FREQUENCY, low, high);
+            }
+            Self::EnvelopeEnergy { low, high } => return of_band(ENVELOPE_ENERGY, low, high),
         })
     }
 
@@ -226,6 +261,10 @@ impl Feature {
                 | Self::SpectralCentroid
                 | Self::SpectralEntropy
                 | Self::BandEnergy { .. }
+                | Self::CircularStd
+                | Self::Ewma(_)
+                | Self::EnvelopeFrequency { .. }
+                | Self::EnvelopeEnergy { .. }
         )
     }
 
@@ -234,7 +273,7 @@ impl Feature {
     pub const fn is_of(self, kind: ChannelKind) -> bool {
         match self {
             Self::Increase | Self::Rate | Self::Resets => matches!(kind, ChannelKind::Counter),
-            Self::CircularMean | Self::CircularDispersion => {
+            Self::CircularMean | Self::CircularDispersion | Self::CircularStd => {
                 matches!(kind, ChannelKind::Degrees | ChannelKind::Radians)
             }
             _ => true,
@@ -246,7 +285,12 @@ impl Feature {
     pub const fn is_numbered(self) -> bool {
         matches!(
             self,
-            Self::Quantile(_) | Self::Autocorrelation(_) | Self::BandEnergy { .. }
+            Self::Quantile(_)
+                | Self::Autocorrelation(_)
+                | Self::Ewma(_)
+                | Self::BandEnergy { .. }
+                | Self::EnvelopeFrequency { .. }
+                | Self::EnvelopeEnergy { .. }
         )
     }
 }
@@ -260,7 +304,8 @@ impl fmt::Display for Feature {
 /// The text names no feature.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{0}` is not a feature; there are {list}, p00 to p100, autocorrelation_1 and up, and band_energy_0.5_2 and the like, in Hz",
+    "`{0}` is not a feature; there are {list}, p00 to p100, autocorrelation_1 and up, ewma_0.001 to ewma_1, and band_energy_0.5_2, envelope_frequency_0.5_2, \
+     envelope_energy_0.5_2 and the like, in Hz",
     list = listed()
 )]
 pub struct UnknownFeature(String);
@@ -272,9 +317,18 @@ fn listed() -> String {
     names.join(", ")
 }
 
-/// The band that a text may name. What it is rounded to is found out by its own name.
-fn band(text: &str) -> Option<Feature> {
-    let (low, high) = text.strip_prefix("band_energy_")?.split_once('_')?;
+const BAND_ENERGY: &str = "band_energy_";
+const ENVELOPE_FREQUENCY: &str = "envelope_frequency_";
+const ENVELOPE_ENERGY: &str = "envelope_energy_";
+
+fn of_band(prefix: &str, low: u32, high: u32) -> Cow<'static, str> {
+    let hertz = |milli: u32| f64::from(milli) / 1e3;
+    Cow::Owned(format!("{prefix}{}_{}", hertz(low), hertz(high)))
+}
+
+/// The band that a text may name after that. What it is rounded to is found out by its own name.
+fn band(text: &str, prefix: &str) -> Option<(u32, u32)> {
+    let (low, high) = text.strip_prefix(prefix)?.split_once('_')?;
     let milli = |hertz: &str| {
         let hertz: f64 = hertz.parse().ok()?;
         let milli = (hertz * 1e3).round();
@@ -283,7 +337,14 @@ fn band(text: &str) -> Option<Feature> {
             .then_some(milli as u32)
     };
     let (low, high) = (milli(low)?, milli(high)?);
-    (low < high).then_some(Feature::BandEnergy { low, high })
+    (low < high).then_some((low, high))
+}
+
+/// The weight that a text may name.
+fn weight(text: &str) -> Option<u16> {
+    let weight: f64 = text.strip_prefix("ewma_")?.parse().ok()?;
+    let milli = (weight * 1e3).round();
+    (1.0..=1e3).contains(&milli).then_some(milli as u16)
 }
 
 impl FromStr for Feature {
@@ -298,7 +359,16 @@ impl FromStr for Feature {
             .filter(|percent| *percent <= 100)
             .map(Self::Quantile)
             .or(lag.filter(|lag| *lag > 0).map(Self::Autocorrelation))
-            .or_else(|| band(text));
+            .or_else(|| weight(text).map(Self::Ewma))
+            .or_else(|| band(text, BAND_ENERGY).map(|(low, high)| Self::BandEnergy { low, high }))
+            .or_else(|| {
+                let band = band(text, ENVELOPE_FREQUENCY);
+                band.map(|(low, high)| Self::EnvelopeFrequency { low, high })
+            })
+            .or_else(|| {
+                let band = band(text, ENVELOPE_ENERGY);
+                band.map(|(low, high)| Self::EnvelopeEnergy { low, high })
+            });
         Self::BASIC
             .into_iter()
             .chain(Self::EXTRA)
@@ -376,6 +446,12 @@ mod tests {
             "band_energy_0.0001_2",
             "band_energy_nan_2",
             "band_energy_1_4294968",
+            "envelope_frequency_2_1",
+            "envelope_energy_1.0_2",
+            "ewma_0",
+            "ewma_1.1",
+            "ewma_0.20",
+            "ewma_0.0001",
             "Mean",
             "",
         ] {

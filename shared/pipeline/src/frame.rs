@@ -194,10 +194,11 @@ impl Frames {
     }
 
     /// What comes next of such channels is by another clock: nothing that has gone came before it, or is revised by it.
-    /// Frames with any of them are let go of.
+    /// Frames with any of them are let go of, and those that came too late: what comes next may be in their place.
     pub(crate) fn begin_anew(&mut self, is: impl Fn(ChannelIndex) -> bool) -> Vec<Frame> {
         self.gone = None;
-        let old = |gone: &Gone| gone.frame.channels.iter().any(|part| is(part.channel));
+        let mixed = |gone: &Gone| gone.frame.channels.iter().any(|part| is(part.channel));
+        let old = |gone: &Gone| !gone.scored || mixed(gone);
         let (old, kept): (Vec<_>, Vec<_>) = self.kept.drain(..).partition(old);
         self.kept = kept.into();
         old.into_iter().map(|gone| gone.frame).collect()

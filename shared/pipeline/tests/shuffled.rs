@@ -1,7 +1,7 @@
 //! Readings that come out of order within what is allowed, twice, and with restarts in between give what they give in order, to
 //! the last bit.
 //!
-//! With `EYOT_SKAB` the same is done with the recordings of SKAB in that folder (https://github.com/waico/SKAB):
+//! With `EYOT_SKAB` the same is done with the recordings of SKAB in that folder (<https://github.com/waico/SKAB>):
 //! `EYOT_SKAB=DIR cargo test -p eyot-pipeline --test shuffled -- --nocapture`.
 #![expect(clippy::unwrap_used, reason = "all of this is test")]
 

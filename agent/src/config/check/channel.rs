@@ -125,7 +125,8 @@ impl Check<'_, '_> {
             (None, Some(names), Some(over)) => {
                 let node = at.key("over");
                 let over = self.span(over, &node, MILLISECOND);
-                if over.0 < every.0 || over.0 / every.0.max(1) > MOST_HELD as i64 {
+                let points = usize::try_from(over.0 / every.0.max(1)).unwrap_or(0);
+                if !(1..=MOST_HELD).contains(&points) {
                     let message = format!("between one and {MOST_HELD} times `every`");
                     self.report.value(&node, message);
                 }

@@ -426,7 +426,7 @@ fn features(_: &mut SchemaGenerator) -> Schema {
         .map(Feature::name)
         .collect();
     let pattern = format!(
-        "^({}|p[0-9]{{2}}|p100|autocorrelation_[1-9][0-9]*|band_energy_[0-9.]+_[0-9.]+)$",
+        "^({}|p[0-9]{{2}}|p100|autocorrelation_[1-9][0-9]*|ewma_[0-9.]+|(band_energy|envelope_frequency|envelope_energy)_[0-9.]+_[0-9.]+)$",
         names.join("|")
     );
     json_schema!({ "type": "array", "items": { "type": "string", "pattern": pattern } })

@@ -121,7 +121,7 @@ fn enumerations_suggest_the_nearest_value() {
         17,
         "devices = [\"*\"]\ndetectors.ewma.features = [\"maen\", \"std\"]",
         &[
-            "18:28 class[0].detectors.ewma.features[0]: `maen` is not a feature; there are count, mean, std, detrended_std, min, max, rms, slope, last, first, sum, variance, range, peak, crest_factor, skewness, kurtosis, rate_of_change, zero_crossings, time_weighted_mean, gap_ratio, median, mad, mean_crossings, increase, rate, resets, circular_mean, circular_dispersion, dominant_frequency, spectral_centroid, spectral_entropy, p00 to p100, autocorrelation_1 and up, and band_energy_0.5_2 and the like, in Hz (did you mean `mean`?)",
+            "18:28 class[0].detectors.ewma.features[0]: `maen` is not a feature; there are count, mean, std, detrended_std, min, max, rms, slope, last, first, sum, variance, range, peak, crest_factor, skewness, kurtosis, rate_of_change, zero_crossings, time_weighted_mean, gap_ratio, median, mad, mean_crossings, increase, rate, resets, circular_mean, circular_dispersion, dominant_frequency, spectral_centroid, spectral_entropy, circular_std, p00 to p100, autocorrelation_1 and up, ewma_0.001 to ewma_1, and band_energy_0.5_2, envelope_frequency_0.5_2, envelope_energy_0.5_2 and the like, in Hz (did you mean `mean`?)",
         ],
     );
 }

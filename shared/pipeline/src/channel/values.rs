@@ -2,8 +2,8 @@
 
 use eyot_signal::spectrum::usable_len;
 use eyot_signal::{
-    AngleUnit, Counter, Directions, Fft, Spectrum, autocorrelation, mad, mean_crossings, median,
-    quantile, uniform_rate,
+    AngleUnit, Counter, Directions, Ewma, Fft, Spectrum, autocorrelation, mad, mean_crossings,
+    median, quantile, squared_envelope, uniform_rate,
 };
 
 use crate::config::ChannelKind;
@@ -58,6 +58,21 @@ impl Room {
                 let spectrum = self.spectrum(times, values)?;
                 Some(spectrum.band_energy(hertz(low), hertz(high)))
             }
+            Feature::CircularStd => directions(kind, values)?.std(),
+            Feature::Ewma(weight) => {
+                let mut ewma = Ewma::new(f64::from(weight) / 1e3);
+                for value in values {
+                    ewma.push(*value);
+                }
+                ewma.mean()
+            }
+            Feature::EnvelopeFrequency { low, high } => {
+                let envelope = self.envelope(times, values, (low, high))?;
+                Some(envelope.dominant()?.frequency)
+            }
+            Feature::EnvelopeEnergy { low, high } => {
+                Some(self.envelope(times, values, (low, high))?.total())
+            }
             _ => None,
         }
     }
@@ -78,6 +93,27 @@ impl Room {
         }
         self.power.resize(count, 0.0);
         Spectrum::of(self.fft.as_ref()?, &values[from..], rate, &mut self.power)
+    }
+
+    /// Of the squared envelope of a band, in thousandths of 1 Hz.
+    fn envelope(
+        &mut self,
+        times: &[f64],
+        values: &[f64],
+        (low, high): (u32, u32),
+    ) -> Option<Spectrum<'_, f64>> {
+        let hertz = |milli: u32| f64::from(milli) / 1e3;
+        // Makes the transform of this length, and says whether there can be one.
+        self.spectrum(times, values)?;
+        let count = usable_len(values.len())?;
+        let newest = values.len() - count;
+        let rate = uniform_rate(&times[newest..], EVEN).ok()?;
+        self.copy.clear();
+        self.copy.resize(2 * count, 0.0);
+        let fft = self.fft.as_ref()?;
+        let band = (hertz(low), hertz(high));
+        let envelope = squared_envelope(fft, &values[newest..], rate, band, &mut self.copy)?;
+        Spectrum::of(fft, envelope, rate, &mut self.power)
     }
 }
 
@@ -172,6 +208,37 @@ mod tests {
         gap = tone.clone();
         gap.remove(5);
         assert!(look(Feature::DominantFrequency, &gap).is_some());
+    }
+
+    #[test]
+    fn strikes_are_found_in_what_they_make_ring() {
+        // 100 Hz that swells seven times a second, under a slow wave that is much stronger.
+        let swell = |t: f64| 1.0 + 0.8 * (TAU * 7.0 * t).cos();
+        let readings: Vec<_> = (0..512)
+            .map(|n| f64::from(n) / 512.0)
+            .map(|t| {
+                (
+                    t,
+                    50.0 * (TAU * 3.0 * t).sin() + swell(t) * (TAU * 100.0 * t).sin(),
+                )
+            })
+            .collect();
+        let look = |feature| of(feature, ChannelKind::Gauge, &readings);
+        let (low, high) = (80_000, 120_000);
+        let struck = look(Feature::EnvelopeFrequency { low, high }).unwrap();
+        assert!((struck - 7.0).abs() < 0.05, "{struck}");
+        assert_eq!(look(Feature::DominantFrequency).map(f64::round), Some(3.0));
+        let energy = |low, high| look(Feature::EnvelopeEnergy { low, high });
+        assert!(energy(low, high).unwrap() > 100.0 * energy(150_000, 190_000).unwrap());
+        assert_eq!(energy(300_000, 400_000), None, "beyond half of the rate");
+    }
+
+    #[test]
+    fn a_weighted_mean_begins_with_the_first_reading_of_the_window() {
+        let readings = each_second(&[10.0, 20.0, 0.0]);
+        let of = |weight| of(Feature::Ewma(weight), ChannelKind::Gauge, &readings);
+        assert_eq!(of(500), Some(7.5));
+        assert_eq!(of(1_000), Some(0.0));
     }
 
     #[test]

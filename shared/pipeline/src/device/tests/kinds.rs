@@ -181,6 +181,8 @@ fn compare(effects: Vec<Effect>, mut expected: Windows, asked: &[Feature]) {
                     | Feature::SpectralCentroid
                     | Feature::SpectralEntropy
                     | Feature::BandEnergy { .. }
+                    | Feature::EnvelopeFrequency { .. }
+                    | Feature::EnvelopeEnergy { .. }
             )
         };
         for feature in asked.iter().filter(compared) {

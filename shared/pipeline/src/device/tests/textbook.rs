@@ -64,7 +64,13 @@ pub(super) fn extra(feature: Feature, window: &[(f64, f64)], length: f64) -> Opt
         | Feature::Rate
         | Feature::Resets
         | Feature::CircularMean
+        | Feature::CircularStd
         | Feature::CircularDispersion => None,
+        Feature::Ewma(weight) => {
+            let weight = f64::from(weight) / 1e3;
+            let mix = |mean: f64, value: &f64| mean * (1.0 - weight) + value * weight;
+            Some(values[1..].iter().fold(values[0], mix))
+        }
         other => unreachable!("{other} is in every window"),
     }
 }
