@@ -42,7 +42,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "ingest",
         &[
-            "actors", "books", "clock", "config", "error", "journal", "link", "mqtt", "store",
+            "actors", "books", "clock", "config", "error", "journal", "link", "mqtt", "record",
+            "store",
         ],
     ),
     ("journal", &["clock", "error"]),
@@ -187,7 +188,15 @@ fn signal_is_no_std_and_knows_nobody() {
 
 #[test]
 fn the_pipeline_is_pure_it_knows_signal_and_neither_clock_nor_files_nor_network() {
-    let known = ["eyot-signal", "libm", "postcard", "serde", "thiserror"].map(str::to_owned);
+    let known = [
+        "exmex",
+        "eyot-signal",
+        "libm",
+        "postcard",
+        "serde",
+        "thiserror",
+    ]
+    .map(str::to_owned);
     assert_eq!(
         dependencies("shared/pipeline", "dependencies"),
         known.into(),
