@@ -15,7 +15,7 @@ from scipy import signal, stats
 FEATURES = [
     "first", "sum", "variance", "range", "peak", "crest_factor", "skewness", "kurtosis", "rate_of_change",
     "zero_crossings", "time_weighted_mean", "gap_ratio", "median", "p05", "p95", "mad", "mean_crossings", "autocorrelation_1",
-    "autocorrelation_3", "dominant_frequency", "spectral_centroid", "spectral_entropy", "band_energy_0.1_0.3",
+    "autocorrelation_3", "ewma_0.2", "dominant_frequency", "spectral_centroid", "spectral_entropy", "band_energy_0.1_0.3",
 ]
 # Channels are exported as each of these, so that every feature there is has a value; with what they have beyond.
 KINDS = {"gauge": FEATURES, "counter": ["increase", "rate", "resets"], "angle": ["circular_mean", "circular_dispersion"]}
@@ -159,6 +159,7 @@ def features(t, x, end):
         "mean_crossings": crossings(d) if np.ptp(x) > 0 else 0.0,
         "autocorrelation_1": autocorrelation(x, 1),
         "autocorrelation_3": autocorrelation(x, 3),
+        "ewma_0.2": series.ewm(alpha=0.2, adjust=False).mean().iloc[-1],
     }
     found = spectrum(t, x)
     if found is None:
