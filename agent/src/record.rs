@@ -253,7 +253,7 @@ impl Encoder {
             Effect::Correction(correction) => (
                 Lane::Alert,
                 "correction",
-                correction.start,
+                correction.oldest,
                 json(&self.correction(head("eyot.correction.v1"), correction)),
             ),
             Effect::Late(reading) => (

@@ -215,7 +215,7 @@ impl DeviceActorState {
             self.metrics
                 .record_freshness(Stage::Admit, class, &self.entry.name, admitted - newest);
         }
-        let Some(mut commit) = self.commit() else {
+        let Some(mut commit) = self.commit(position) else {
             permit.settle(&self.tally);
             return None;
         };
@@ -226,9 +226,6 @@ impl DeviceActorState {
         commit.on_commit = Some(Box::new(Settlement {
             permit,
             tally: self.tally.clone(),
-            oldest: self.progress.oldest.take(),
-            entry: Arc::clone(&self.entry),
-            metrics: Arc::clone(&self.metrics),
             inner: commit.on_commit.take(),
         }));
         Some(commit)
@@ -258,7 +255,7 @@ impl DeviceActorState {
         self.tally.clear();
         self.device
             .handle(input, &mut self.tally, &mut self.effects);
-        self.commit()
+        self.commit(position)
     }
 
     /// Gives up the readings that the device failed at twice, and writes down at once that it did.
@@ -278,9 +275,6 @@ impl DeviceActorState {
         commit.on_commit = Some(Box::new(Settlement {
             permit,
             tally: self.tally.clone(),
-            oldest: None,
-            entry: Arc::clone(&self.entry),
-            metrics: Arc::clone(&self.metrics),
             inner: commit.on_commit.take(),
         }));
         commit
@@ -313,8 +307,9 @@ impl DeviceActorState {
         }
     }
 
-    /// Writes down the effects at hand, and a checkpoint when one is due; `None` if there is nothing to write.
-    fn commit(&mut self) -> Option<Commit> {
+    /// Writes down the effects at hand, of the input that the journal has at `trace` (0: it has not), and a checkpoint
+    /// when one is due; `None` if there is nothing to write.
+    fn commit(&mut self, trace: u64) -> Option<Commit> {
         self.entry.rests(self.device.held(), self.device.wake_at());
         if self.progress.is_repeating() {
             // These are committed already.
@@ -332,7 +327,11 @@ impl DeviceActorState {
                     .record_freshness(Stage::Score, class, name, now - window.oldest);
             }
         }
-        self.progress.oldest = self.oldest();
+        let aged = self.oldest().map(|oldest| Aged {
+            oldest,
+            entry: Arc::clone(&self.entry),
+            metrics: Arc::clone(&self.metrics),
+        });
         let ends = self
             .effects
             .iter()
@@ -342,12 +341,11 @@ impl DeviceActorState {
             });
         let told_until = ends.max().unwrap_or_default();
         // Most devices close their windows at the same moment and then rest: no room is kept for it.
-        let position = self.progress.position;
         let records = std::mem::take(&mut self.effects)
             .iter()
             .map(|numbered| {
                 self.encoder
-                    .encode(&self.entry.name, &self.device, numbered, position)
+                    .encode(&self.entry.name, &self.device, numbered, trace)
             })
             .collect();
         self.entry.show(self.device.status());
@@ -357,7 +355,7 @@ impl DeviceActorState {
             told_until,
             records,
             checkpoint: None,
-            on_commit: None,
+            on_commit: aged.map(|aged| Box::new(aged) as Box<dyn Committed>),
         };
         Some(if wants_checkpoint {
             self.with_checkpoint(commit)
@@ -368,10 +366,10 @@ impl DeviceActorState {
 
     fn with_checkpoint(&mut self, mut commit: Commit) -> Commit {
         let checkpoint = self.progress.checkpoint(&self.device);
-        commit.on_commit = Some(Box::new(Checkpointed::new(
-            &self.entry,
-            checkpoint.position,
-        )));
+        commit.on_commit = Some(Box::new(Checkpointed {
+            inner: commit.on_commit.take(),
+            ..Checkpointed::new(&self.entry, checkpoint.position)
+        }));
         commit.checkpoint = Some(Box::new(checkpoint));
         commit
     }
@@ -388,23 +386,31 @@ impl DeviceActorState {
     }
 }
 
+/// Waits for windows to be durable.
+struct Aged {
+    /// Event time of the oldest reading in them.
+    oldest: Timestamp,
+    entry: Arc<DeviceEntry>,
+    metrics: Arc<Metrics>,
+}
+
+impl Committed for Aged {
+    fn committed(self: Box<Self>, at: Timestamp) {
+        let (class, name) = (&self.entry.class.config.name, &self.entry.name);
+        self.metrics
+            .record_freshness(Stage::Commit, class, name, at - self.oldest);
+    }
+}
+
 /// Waits for the effects of a batch to be durable.
 struct Settlement {
     permit: Permit,
     tally: Tally,
-    oldest: Option<Timestamp>,
-    entry: Arc<DeviceEntry>,
-    metrics: Arc<Metrics>,
     inner: Option<Box<dyn Committed>>,
 }
 
 impl Committed for Settlement {
     fn committed(self: Box<Self>, at: Timestamp) {
-        if let Some(oldest) = self.oldest {
-            let (class, name) = (&self.entry.class.config.name, &self.entry.name);
-            self.metrics
-                .record_freshness(Stage::Commit, class, name, at - oldest);
-        }
         self.permit.settle(&self.tally);
         if let Some(inner) = self.inner {
             inner.committed(at);
@@ -416,6 +422,7 @@ impl Committed for Settlement {
 pub(super) struct Checkpointed {
     entry: Arc<DeviceEntry>,
     position: u64,
+    inner: Option<Box<dyn Committed>>,
 }
 
 impl Checkpointed {
@@ -423,13 +430,18 @@ impl Checkpointed {
         Self {
             entry: Arc::clone(entry),
             position,
+            inner: None,
         }
     }
 }
 
 impl Committed for Checkpointed {
-    fn committed(self: Box<Self>, _: Timestamp) {
+    fn committed(self: Box<Self>, at: Timestamp) {
         let mut door = self.entry.door();
         door.checkpointed = door.checkpointed.max(self.position);
+        drop(door);
+        if let Some(inner) = self.inner {
+            inner.committed(at);
+        }
     }
 }

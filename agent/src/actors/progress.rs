@@ -28,8 +28,6 @@ pub(super) struct Progress {
     pub(super) position: u64,
     /// What became of the readings up to there that the journal had.
     pub(super) tallies: Tallies,
-    /// Event time of the oldest reading behind the effects that are being committed.
-    pub(super) oldest: Option<Timestamp>,
     /// Effects of inputs up to here are committed: they come again, and are not committed again.
     committed: u64,
     /// Number of the last effect among them.
@@ -61,7 +59,6 @@ impl Progress {
         let mut progress = Self {
             position: 0,
             tallies: Tallies::default(),
-            oldest: None,
             committed: row.last_position,
             last_effect: row.last_effect,
             told_until: row.told_until,
@@ -123,7 +120,6 @@ impl Progress {
         let progress = Self {
             position: poison - 1,
             tallies: entry.tallies(),
-            oldest: None,
             committed: row.last_position,
             last_effect: row.last_effect,
             told_until: row.told_until,

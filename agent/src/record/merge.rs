@@ -31,6 +31,9 @@ pub fn merge(older: &[u8], newer: &[u8]) -> Option<Vec<u8>> {
     for key in ["schema", "id", "agent", "device", "class"] {
         merged.insert(key.into(), newer[key].clone());
     }
+    if let Some(trace) = newer.get("trace_id") {
+        merged.insert("trace_id".into(), trace.clone());
+    }
     let (a, b) = (&older["window"], &newer["window"]);
     if !(a["revision"].is_null() && b["revision"].is_null()) {
         // It has readings that another summary has as well.

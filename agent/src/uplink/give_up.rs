@@ -23,10 +23,15 @@ pub(super) struct Refused {
     pub(super) letter: DeadLetter,
 }
 
-/// The letter of a record that was to go to `topic`, with at most so many bytes of it.
+/// The letter of a record that was to go to `topic`, with at most so many bytes of it and the trace that the record has.
 pub(super) fn letter(topic: &str, detail: &str, body: &[u8], limit: usize) -> DeadLetter {
+    #[derive(Default, serde::Deserialize)]
+    struct Traced {
+        trace_id: Option<String>,
+    }
+    let traced: Traced = serde_json::from_slice(body).unwrap_or_default();
     DeadLetter {
-        trace_id: String::new(),
+        trace_id: traced.trace_id.unwrap_or_default(),
         at: clock::now(),
         source: SOURCE.to_owned(),
         topic: topic.to_owned(),

@@ -164,7 +164,7 @@ mod tests {
             detail: "not JSON".into(),
             payload: Some(payload.to_vec()),
             payload_len,
-            trace_id: "0af7651916cd43dd8448eb211c80319c".into(),
+            trace_id: "0af7651916cd43dd".into(),
             count: 3,
         }
     }
@@ -193,7 +193,7 @@ source   plant
 topic    plant/m-1/speed
 reason   payload
 detail   not JSON
-trace_id 0af7651916cd43dd8448eb211c80319c
+trace_id 0af7651916cd43dd
 payload  100 bytes, of which 4 were kept
 
 00000000  ff 61 62 63                                      |.abc|";

@@ -80,6 +80,8 @@ proptest! {
         prop_assert_eq!(&merged["merges"], &serde_json::json!({"from": 1, "to": windows.len()}));
         let newest = parse(&body(windows.len() as u64, 0, &[1.0], 0.5));
         prop_assert_eq!(&merged["id"], &newest["id"]);
+        prop_assert!(newest["trace_id"].is_string());
+        prop_assert_eq!(&merged["trace_id"], &newest["trace_id"]);
         prop_assert_eq!(&merged["window"]["start"], &rfc3339(at(0)));
         prop_assert_eq!(&merged["window"]["end"], &rfc3339(at(start)));
     }

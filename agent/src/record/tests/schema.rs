@@ -139,9 +139,9 @@ impl Check<'_> {
             self.found.push(format!("{path}: not a time: {text:?}"));
         }
         // The two patterns there are: a trace's, and uuid/epoch/device/number.
-        if schema["pattern"] == "^[0-9a-f]{32}$" {
+        if schema["pattern"] == "^[0-9a-f]{16}$" {
             let digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-            if text.len() != 32 || !text.chars().all(digit) {
+            if text.len() != 16 || !text.chars().all(digit) {
                 self.found.push(format!("{path}: not a trace: {text:?}"));
             }
         } else if schema["pattern"].is_string() {

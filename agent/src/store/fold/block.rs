@@ -127,9 +127,10 @@ impl Gathered {
         }
         // Records of one shape have the same kinds of values.
         match (&mut self.columns[at], value) {
-            (Gathering::Integers(column), Value::Integer(value) | Value::Time(value)) => {
-                column.push(value);
-            }
+            (
+                Gathering::Integers(column),
+                Value::Integer(value) | Value::Time(value) | Value::Hex(value),
+            ) => column.push(value),
             (Gathering::Floats(column), Value::Float(value, text)) => column.push(value, text),
             _ => debug_assert!(false, "shapes say what their values are"),
         }

@@ -19,6 +19,7 @@ const ROW: u8 = b'r';
 const TIME: u8 = b't';
 const INTEGER: u8 = b'i';
 const FLOAT: u8 = b'f';
+const HEX: u8 = b'x';
 
 /// Says in a record to which precision its numbers are kept.
 const MARK: &[u8] = b",\"precision\":\"f32\"}";
@@ -33,6 +34,8 @@ pub(super) enum Value<'a> {
     Float(f64, &'a str),
     /// An instant, in milliseconds.
     Time(i64),
+    /// What sixteen hexadecimal digits mean.
+    Hex(i64),
 }
 
 /// What a value is rendered from.
@@ -73,6 +76,9 @@ pub(super) fn split<'a>(
                 } else if let Some(time) = time(inside) {
                     shape.extend([HOLE, TIME]);
                     values.push(Value::Time(time));
+                } else if let Some(number) = hex(inside) {
+                    shape.extend([HOLE, HEX]);
+                    values.push(Value::Hex(number));
                 } else {
                     shape.extend_from_slice(inside.as_bytes());
                 }
@@ -135,6 +141,12 @@ pub(super) fn join(
                 }
                 _ => return None,
             },
+            HEX => match values.next()? {
+                Rendered::Integer(number) => {
+                    body.extend_from_slice(format!("{number:016x}").as_bytes());
+                }
+                _ => return None,
+            },
             _ => write_number(values.next()?, &mut body),
         }
     }
@@ -146,7 +158,7 @@ pub(super) fn join(
 pub(super) fn floats(shape: &[u8]) -> Vec<bool> {
     shape
         .windows(2)
-        .filter(|pair| pair[0] == HOLE && matches!(pair[1], TIME | INTEGER | FLOAT))
+        .filter(|pair| pair[0] == HOLE && matches!(pair[1], TIME | INTEGER | FLOAT | HEX))
         .map(|pair| pair[1] == FLOAT)
         .collect()
 }
@@ -179,6 +191,17 @@ fn time(text: &str) -> Option<i64> {
         Timestamp(i64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok()?);
     let ms = time.0.saturating_add(500_000).div_euclid(1_000_000);
     (rfc3339(time) == text).then_some(ms)
+}
+
+/// Sixteen hexadecimal digits, as trace ids have them.
+fn hex(text: &str) -> Option<i64> {
+    let digits = text
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if text.len() != 16 || !digits {
+        return None;
+    }
+    u64::from_str_radix(text, 16).ok().map(u64::cast_signed)
 }
 
 /// A number that is written again as it was, or nearly so.

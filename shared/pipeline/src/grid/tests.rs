@@ -233,3 +233,17 @@ proptest! {
         prop_assert_eq!(out, expected);
     }
 }
+
+/// As in the spreadsheets that formulas are copied from, which docs/windows.md warns of.
+#[test]
+fn formulas_bind_as_in_spreadsheets() {
+    let value = |text: &str| {
+        let formula = Expression::parse(text).unwrap();
+        formula.value(&[]).to_string()
+    };
+    assert_eq!(value("-2^2"), "4");
+    assert_eq!(value("-(2^2)"), "-4");
+    assert_eq!(value("2^3^2"), "64");
+    assert_eq!(value("2^(3^2)"), "512");
+    assert_eq!(value("max(1, 2)"), "2");
+}
