@@ -9,7 +9,7 @@ use eyot::ops::{DeviceState, DeviceView, Status};
 use eyot_lab::mosquitto::Mosquitto;
 use eyot_pipeline::feature::Feature;
 use eyot_pipeline::ledger::{Lane, MessageFate, ReadingFate, SourceBook};
-use eyot_pipeline::scorer::{InputSpec, ModelId, Scorer, ScorerError, Transform};
+use eyot_pipeline::scorer::{InputSpec, ModelId, Scorer, ScorerError, Transform, View};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -32,7 +32,7 @@ impl Choking {
         };
         let input = InputSpec {
             channel: "speed".into(),
-            feature: Feature::Max,
+            view: View::Feature(Feature::Max),
             transform: Transform::Identity,
             center: 0.0,
             scale: 1.0,

@@ -21,6 +21,7 @@ mod export;
 mod flood;
 mod health;
 mod isolation;
+mod models;
 mod outage;
 mod path;
 mod recovery;

@@ -13,7 +13,7 @@ use eyot::sim::fault::{Fault, FaultPlan, RandomFaults};
 use eyot::sim::{self, Fleet, FleetConfig, fleet::device_name};
 use eyot_pipeline::device::Tally;
 use eyot_pipeline::effect::{Alert, AlertState, Effect};
-use eyot_pipeline::model::Model;
+use eyot_pipeline::model::{Model, give_readings};
 use eyot_pipeline::{Device, Input, Reading, Span, Timestamp};
 
 /// What to simulate.
@@ -63,13 +63,16 @@ pub fn evaluate(config: &Config, trial: &Trial) -> anyhow::Result<Result> {
         .iter()
         .find(|class| class.devices.is_match(device_name(0)))
         .context("the config has no class for simulated pumps")?;
+    let mut pipeline = Arc::clone(&class.pipeline);
     let model = match &class.model {
         Some(folder) if trial.with_model => {
-            Some(Model::bind(models::load(folder)?, &class.pipeline)?)
+            let scorer = models::load(folder)?;
+            give_readings(scorer.inputs(), &mut pipeline);
+            Some(Model::bind(scorer, &pipeline)?)
         }
         _ => None,
     };
-    let class = &class.pipeline;
+    let class = &pipeline;
     let indices = sim::class_channels().map(|name| class.channel_index(name).unwrap_or_default());
     let start = Timestamp::from_secs(1_767_225_600);
     let fleet = Fleet::new(&FleetConfig {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eyot_pipeline::Span;
-use eyot_pipeline::model::{BindError, Model};
+use eyot_pipeline::model::{BindError, Model, give_readings};
 use eyot_pipeline::restart::RestartPolicy;
 use eyot_pipeline::scorer::Scorer;
 use ractor::{Actor, ActorRef};
@@ -310,8 +310,12 @@ pub(crate) fn class_runtime(
             .ok(),
         (None, None) => None,
     };
+    let mut pipeline = Arc::clone(&class.pipeline);
+    if let Some(scorer) = &scorer {
+        give_readings(scorer.inputs(), &mut pipeline);
+    }
     let model = scorer
-        .map(|scorer| Model::bind(scorer, &class.pipeline))
+        .map(|scorer| Model::bind(scorer, &pipeline))
         .transpose()
         .map_err(|source| StartError::Model {
             class: name.clone(),
@@ -319,7 +323,7 @@ pub(crate) fn class_runtime(
         })?;
     Ok(ClassRuntime {
         devices: class.devices.clone(),
-        config: Arc::clone(&class.pipeline),
+        config: pipeline,
         model,
     })
 }

@@ -5,15 +5,16 @@
     reason = "a command speaks to its terminal"
 )]
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
 use eyot_pipeline::config::ClassConfig;
-use eyot_pipeline::model::resolve;
+use eyot_pipeline::model::{give_readings, resolve};
 use eyot_pipeline::window::{Emit, LatePolicy, Report, STALE_AFTER};
 
-use crate::config::{Config, Estimate};
+use crate::config::{Class, Config, Estimate};
 use crate::error::chain;
 use crate::models::Manifest;
 
@@ -21,15 +22,15 @@ use crate::models::Manifest;
 /// error and failure.
 pub fn run(path: &Path) -> ExitCode {
     match Config::load(path) {
-        Ok(config) => {
-            let unfit = unfit_models(&config);
+        Ok(mut config) => {
+            let (unfit, widths) = fit_models(&mut config);
             if !unfit.is_empty() {
                 for text in &unfit {
                     eprintln!("{}: {text}", path.display());
                 }
                 return ExitCode::FAILURE;
             }
-            println!("{}: ok\n{}", path.display(), Summary(&config));
+            println!("{}: ok\n{}", path.display(), Summary(&config, &widths));
             ExitCode::SUCCESS
         }
         Err(faults) => {
@@ -41,14 +42,21 @@ pub fn run(path: &Path) -> ExitCode {
     }
 }
 
-/// What keeps models from judging the devices of their classes: an agent would do without them.
-fn unfit_models(config: &Config) -> Vec<String> {
-    let mut unfit = Vec::new();
-    for class in &config.classes {
+/// How many numbers the models of classes take, by the class's name.
+type Widths = BTreeMap<String, usize>;
+
+/// What keeps models from judging the devices of their classes: an agent would do without them. Those that fit have what they want of
+/// readings afterwards, as in an agent.
+fn fit_models(config: &mut Config) -> (Vec<String>, Widths) {
+    let (mut unfit, mut widths) = (Vec::new(), Widths::new());
+    for class in &mut config.classes {
         let Some(folder) = &class.model else { continue };
         let fault = match Manifest::load(&folder.join("manifest.toml")) {
             Ok(manifest) => {
                 let inputs = manifest.inputs();
+                give_readings(&inputs, &mut class.pipeline);
+                let width = inputs.iter().map(|input| input.view.width()).sum();
+                widths.insert(class.pipeline.name.clone(), width);
                 let resolved = resolve(&manifest.name, &inputs, &class.pipeline);
                 resolved.err().map(|error| error.to_string())
             }
@@ -56,11 +64,11 @@ fn unfit_models(config: &Config) -> Vec<String> {
         };
         unfit.extend(fault.map(|fault| format!("class `{}`: {fault}", class.pipeline.name)));
     }
-    unfit
+    (unfit, widths)
 }
 
 /// What a configuration says, in a few lines.
-struct Summary<'c>(&'c Config);
+struct Summary<'c>(&'c Config, &'c Widths);
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,7 +106,8 @@ impl fmt::Display for Summary<'_> {
             None => writeln!(f, "uplink: none, records stay in the database")?,
         }
         writeln!(f, "devices: {} at most", config.limits.devices)?;
-        write!(f, "{}", Estimate::of(config))
+        let width = |class: &Class| self.1.get(&class.pipeline.name).copied().unwrap_or(0);
+        write!(f, "{}", Estimate::of(config, width))
     }
 }
 

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
+use eyot_pipeline::Span;
+use eyot_pipeline::grid::Align;
+use eyot_pipeline::raster::Raster;
 use eyot_pipeline::window::Emit;
 use globset::Glob;
 use serde::Serialize;
@@ -16,6 +19,7 @@ use super::replay::{Arrived, RecordingArgs};
 use crate::config::{Config, Source};
 use crate::direct::{Direct, Output};
 use crate::export::{Filter, Rows, table};
+use crate::models::MAX_AGE_S;
 
 /// Write the features of all windows to a table, as the agent computes them: one row a window, one column for each feature of a
 /// channel.
@@ -24,6 +28,9 @@ use crate::export::{Filter, Rows, table};
 /// is CSV or Parquet, by its name. `entity_id` is the device, `event_timestamp` the end of the window, `created_timestamp` when its
 /// features were known; the rest is `channel__feature`, empty where a window does not have it. Of windows that are
 /// revised the last revision counts.
+///
+/// For models that take the readings themselves, --readings adds `channel__reading_0` and so on: each window's readings at so many
+/// evenly spaced instants, which is what such a model sees. Where the class has one already, its manifest says how many.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ExportArgs {
     /// What was recorded.
@@ -50,9 +57,53 @@ pub struct ExportArgs {
     /// Only devices with such names, like `pump-*`
     #[arg(long, value_name = "PATTERN")]
     pub only: Option<Glob>,
+    /// Add the readings at so many instants of each window, evenly spaced
+    #[arg(long, value_name = "POINTS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub readings: Option<u16>,
+    /// What a channel has at an instant between two readings
+    #[arg(long, value_enum, default_value_t = Between::Linear, requires = "readings")]
+    pub align: Between,
+    /// How many seconds away the readings may be that this comes from
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 60.0,
+        requires = "readings"
+    )]
+    pub max_age: f64,
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What a channel has between its readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Between {
+    /// The last reading.
+    Last,
+    /// What a straight line between two readings has.
+    Linear,
+    /// The nearest reading.
+    Nearest,
+}
+
+impl ExportArgs {
+    fn raster(&self) -> anyhow::Result<Option<Raster>> {
+        ensure!(
+            (0.0..=MAX_AGE_S).contains(&self.max_age),
+            "--max-age must be a number of seconds up to {MAX_AGE_S}, not {}",
+            self.max_age
+        );
+        Ok(self.readings.map(|points| Raster {
+            points,
+            align: match self.align {
+                Between::Last => Align::Last,
+                Between::Linear => Align::Linear,
+                Between::Nearest => Align::Nearest,
+            },
+            max_age: Span((self.max_age * 1e9) as i64),
+        }))
+    }
 }
 
 /// What there is to go through.
@@ -67,9 +118,17 @@ enum Input<'a> {
 /// When something cannot be read or written.
 pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let mut config = Config::load(&args.config)?;
+    let raster = args.raster()?;
     for class in &mut config.classes {
+        let class = Arc::make_mut(&mut class.pipeline);
         // Also those that nobody would be told of.
-        Arc::make_mut(&mut class.pipeline).emit = Emit::Every;
+        class.emit = Emit::Every;
+        for channel in &mut class.channels {
+            channel.raster = raster;
+        }
+        if let Some(unlisted) = &mut class.unlisted {
+            unlisted.channel.raster = raster;
+        }
     }
     let out = args.out.display();
     let known = args.out.extension().and_then(|ext| ext.to_str());

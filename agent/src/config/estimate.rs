@@ -3,25 +3,15 @@
 use std::fmt;
 
 use eyot_pipeline::Span;
-use eyot_pipeline::channel;
-use eyot_pipeline::config::ClassConfig;
-use eyot_pipeline::window::{Emit, LatePolicy};
+use eyot_pipeline::device::Memory;
+use eyot_pipeline::window::Emit;
 
-use super::check::held_bytes;
-use super::{Class, Config, Durability};
+use super::{Asset, Class, Config, Durability};
 
-/// Memory of a device's actor apart from its windows and baselines.
-const DEVICE_BYTES: u64 = 13 * 1024;
-/// A channel in a frame that is kept because it may be revised, without the features beyond those of every window.
-const KEPT_FRAME_BYTES: u64 = 110;
-/// Each feature beyond them.
-const KEPT_FEATURE_BYTES: u64 = 16;
-/// Frames that are kept where late readings revise, at least.
-const LEAST_KEPT_FRAMES: u64 = 8;
+/// Memory of a device's actor, with its mailbox and what the fleet knows of it, apart from the device itself.
+const ACTOR_BYTES: u64 = 10 * 1024;
 /// A reading on its way through a mailbox, with its share of the batch around it.
 const IN_FLIGHT_READING_BYTES: u64 = 64;
-/// A window's feature in a detector's memory.
-const FEATURE_BYTES: u64 = 4;
 /// A dead letter on disk beside its payload.
 const LETTER_BYTES: u64 = 600;
 /// The database's write-ahead log.
@@ -43,14 +33,10 @@ pub struct Estimate {
     devices: u64,
     class: String,
     channels: u64,
-    channel_bytes: u64,
     window_readings: u64,
     panes: u64,
-    kept_frames: u64,
-    kept_bytes: u64,
-    remembered: u64,
-    /// What waits for computed channels.
-    computed_bytes: u64,
+    /// Of one device.
+    memory: Memory,
     in_flight: u64,
     outbox: u64,
     headroom: u64,
@@ -62,23 +48,21 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Of a whole configuration.
-    pub fn of(config: &Config) -> Self {
+    /// Of a whole configuration. `model`: how many numbers a class's model takes, 0 without one.
+    pub fn of(config: &Config, model: impl Fn(&Class) -> usize) -> Self {
+        let senders = senders(config);
+        let memory = |class: &Class| Memory::of(&class.pipeline, model(class), senders);
         let costliest = config
             .classes
             .iter()
-            .max_by_key(|class| device_bytes(class));
+            .max_by_key(|class| memory(class).total());
         Self {
             devices: config.limits.devices as u64,
             class: costliest.map_or_else(String::new, |class| class.pipeline.name.clone()),
             channels: costliest.map_or(0, channels),
-            channel_bytes: costliest.map_or(0, channel_bytes),
             window_readings: costliest.map_or(0, |class| class.pipeline.max_window_readings as u64),
             panes: costliest.map_or(0, |class| class.pipeline.window.panes() as u64),
-            kept_frames: costliest.map_or(0, |class| kept_frames(&class.pipeline)),
-            kept_bytes: costliest.map_or(0, kept_bytes),
-            remembered: costliest.map_or(0, remembered),
-            computed_bytes: costliest.map_or(0, |class| held_bytes(&class.pipeline.virtuals)),
+            memory: costliest.map_or_else(Memory::default, memory),
             in_flight: config.limits.readings_in_flight as u64,
             outbox: config.outbox.quotas.bytes,
             headroom: config.store.headroom,
@@ -93,27 +77,12 @@ impl Estimate {
         }
     }
 
-    fn windows(&self) -> u64 {
-        [self.channels, self.channel_bytes]
-            .into_iter()
-            .fold(self.devices, u64::saturating_mul)
+    fn device(&self) -> u64 {
+        (self.memory.total() as u64).saturating_add(ACTOR_BYTES)
     }
 
-    fn kept(&self) -> u64 {
-        self.devices.saturating_mul(self.kept_bytes)
-    }
-
-    fn baselines(&self) -> u64 {
-        let device = self.remembered.saturating_mul(FEATURE_BYTES);
-        self.devices.saturating_mul(device)
-    }
-
-    fn computed(&self) -> u64 {
-        self.devices.saturating_mul(self.computed_bytes)
-    }
-
-    fn actors(&self) -> u64 {
-        self.devices.saturating_mul(DEVICE_BYTES)
+    fn all_devices(&self) -> u64 {
+        self.devices.saturating_mul(self.device())
     }
 
     fn queues(&self) -> u64 {
@@ -122,16 +91,7 @@ impl Estimate {
 
     /// Memory in bytes.
     pub fn memory(&self) -> u64 {
-        [
-            self.windows(),
-            self.kept(),
-            self.baselines(),
-            self.computed(),
-            self.actors(),
-            self.queues(),
-        ]
-        .into_iter()
-        .fold(0, u64::saturating_add)
+        self.all_devices().saturating_add(self.queues())
     }
 
     /// Hours for which the outbox holds every summary at least, while the upstream is away.
@@ -171,54 +131,42 @@ impl fmt::Display for Estimate {
             "memory at worst: {}, beside the process and its models",
             Bytes(self.memory())
         )?;
+        writeln!(
+            f,
+            "  devices {}: {} × {}; queues {}: {} readings × {IN_FLIGHT_READING_BYTES} B",
+            Bytes(self.all_devices()),
+            self.devices,
+            Bytes(self.device()),
+            Bytes(self.queues()),
+            self.in_flight
+        )?;
+        let (class, channels, each) = (&self.class, self.channels, self.window_readings);
         write!(
             f,
-            "  windows {}: {} devices × {} channels × {} for {} readings",
-            Bytes(self.windows()),
-            self.devices,
-            self.channels,
-            Bytes(self.channel_bytes),
-            self.window_readings,
+            "  a device of class `{class}`: {channels} channels × {each} readings"
         )?;
         if self.panes > 0 {
             write!(f, " and {} panes", self.panes)?;
         }
-        writeln!(f, " (class `{}`)", self.class)?;
-        if self.kept_frames > 0 {
-            writeln!(
-                f,
-                "  frames that may be revised {}: {} devices × {} frames × {} channels",
-                Bytes(self.kept()),
-                self.devices,
-                self.kept_frames,
-                self.channels,
-            )?;
+        let memory = self.memory;
+        let parts = [
+            ("readings", memory.readings),
+            ("panes", memory.panes),
+            ("frames that wait", memory.waiting),
+            ("frames that may be revised", memory.revisable),
+            ("detectors", memory.detectors),
+            ("model", memory.model),
+            ("computed channels", memory.computed),
+            ("senders", memory.senders),
+            ("room to compute in", memory.room),
+            ("the rest", memory.base + ACTOR_BYTES as usize),
+        ];
+        let mut sign = ": ";
+        for (name, bytes) in parts.into_iter().filter(|(_, bytes)| *bytes > 0) {
+            write!(f, "{sign}{name} {}", Bytes(bytes as u64))?;
+            sign = ", ";
         }
-        writeln!(
-            f,
-            "  baselines {}: {} devices × {} features × {FEATURE_BYTES} B",
-            Bytes(self.baselines()),
-            self.devices,
-            self.remembered
-        )?;
-        if self.computed_bytes > 0 {
-            writeln!(
-                f,
-                "  what waits for computed channels {}: {} devices × {}",
-                Bytes(self.computed()),
-                self.devices,
-                Bytes(self.computed_bytes),
-            )?;
-        }
-        writeln!(
-            f,
-            "  actors {}: {} devices × {}; queues {}: {} readings × {IN_FLIGHT_READING_BYTES} B",
-            Bytes(self.actors()),
-            self.devices,
-            Bytes(DEVICE_BYTES),
-            Bytes(self.queues()),
-            self.in_flight
-        )?;
+        writeln!(f)?;
         writeln!(f, "disk at worst: {}", Bytes(self.disk()))?;
         write!(
             f,
@@ -331,45 +279,27 @@ fn channels(class: &Class) -> u64 {
     (class.pipeline.channels.len() + unlisted) as u64
 }
 
-fn device_bytes(class: &Class) -> u64 {
-    channels(class)
-        .saturating_mul(channel_bytes(class))
-        .saturating_add(kept_bytes(class))
-        .saturating_add(held_bytes(&class.pipeline.virtuals))
-        .saturating_add(remembered(class).saturating_mul(FEATURE_BYTES))
-}
-
-fn channel_bytes(class: &Class) -> u64 {
-    channel::memory(&class.pipeline) as u64
-}
-
-/// Frames that a device keeps so that they may be revised.
-fn kept_frames(class: &ClassConfig) -> u64 {
-    match class.late {
-        LatePolicy::Revise { windows } => u64::from(windows).max(LEAST_KEPT_FRAMES),
-        LatePolicy::Drop | LatePolicy::SideOutput => 0,
-    }
-}
-
-fn kept_bytes(class: &Class) -> u64 {
-    let extra = class.pipeline.features.len() as u64;
-    let channel = KEPT_FRAME_BYTES.saturating_add(extra.saturating_mul(KEPT_FEATURE_BYTES));
-    kept_frames(&class.pipeline)
-        .saturating_mul(channels(class))
-        .saturating_mul(channel)
-}
-
-/// Features of past windows that the detectors of one device remember.
-fn remembered(class: &Class) -> u64 {
-    let detectors = &class.pipeline.detectors;
-    let robust_z = detectors.robust_z.as_ref();
-    let robust_z = robust_z.map_or(0, |z| z.features.len().saturating_mul(z.history));
-    let ewma = detectors.ewma.as_ref();
-    let ewma = ewma.map_or(0, |ewma| ewma.features.len().saturating_mul(ewma.warmup));
-    let channels = class.pipeline.channels.iter();
-    let listed = channels.filter(|channel| channel.detect).count();
-    let watched = listed + class.pipeline.unlisted.as_ref().map_or(0, |u| u.max);
-    watched.saturating_mul(robust_z.saturating_add(ewma)) as u64
+/// Senders that a device has at most, if any say numbers or have clocks of their own: itself, or those of an asset.
+fn senders(config: &Config) -> usize {
+    let mut rules = config
+        .sources
+        .iter()
+        .flat_map(|source| &source.mapping.rules);
+    let numbered = rules.any(|rule| {
+        let own_clock = rule
+            .time_format
+            .as_deref()
+            .is_some_and(|format| format.starts_with("uptime"));
+        rule.sequence.is_some() || rule.boot_id.is_some() || own_clock
+    });
+    let of_asset = |asset: &Asset| {
+        let mut devices: Vec<_> = asset.members.iter().map(|m| &m.device).collect();
+        devices.sort_unstable();
+        devices.dedup();
+        devices.len()
+    };
+    let most = config.assets.iter().map(of_asset).max();
+    if numbered { 1 + most.unwrap_or(0) } else { 0 }
 }
 
 /// Bytes in the largest binary unit that keeps the number above 1.

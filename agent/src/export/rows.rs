@@ -1,11 +1,12 @@
 //! What devices say about their windows, sorted, the last word on each.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use eyot_pipeline::effect::{ClosedBy, WindowSummary};
+use eyot_pipeline::effect::{ChannelSummary, ClosedBy, WindowSummary};
 use eyot_pipeline::feature::Feature;
 use eyot_pipeline::{Device, Effect, Numbered, Timestamp};
 use rusqlite::{Connection, params};
@@ -30,6 +31,32 @@ const OF_DEVICE: &str = "
     SELECT window_end, window_start, channel, created, closed_by, revision, verdict, score, features
     FROM parts WHERE device = ?1 ORDER BY window_end, window_start, channel";
 
+/// What a column has of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Column {
+    Feature(Feature),
+    /// At that instant of the channel's raster, from 0.
+    Reading(u16),
+}
+
+impl Column {
+    fn of(self, part: &ChannelSummary, asked: &[Feature]) -> Option<f64> {
+        match self {
+            Self::Feature(feature) => part.value(feature, asked),
+            Self::Reading(at) => *part.extra.get(asked.len() + usize::from(at))?,
+        }
+    }
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Feature(feature) => feature.fmt(f),
+            Self::Reading(at) => write!(f, "reading_{at}"),
+        }
+    }
+}
+
 /// Keeps the features of windows until all are known.
 pub struct Rows {
     db: Connection,
@@ -37,12 +64,12 @@ pub struct Rows {
     filter: Filter,
     /// Names of the columns of features.
     names: Vec<String>,
-    /// Where a feature of a channel is.
-    columns: HashMap<(String, Feature), usize>,
+    /// Where a column of a channel is.
+    columns: HashMap<(String, Column), usize>,
     /// The channels of each class, by its name and theirs.
     numbers: HashMap<(String, String), usize>,
-    /// Where the features of each of them are.
-    channels: Vec<Vec<(Feature, usize)>>,
+    /// Where the columns of each of them are.
+    channels: Vec<Vec<(Column, usize)>>,
     /// Number and class of each device.
     devices: HashMap<String, (usize, String)>,
     features: Vec<u8>,
@@ -136,12 +163,13 @@ impl Rows {
             } else {
                 let features = Feature::BASIC.into_iter().chain(class.features.clone());
                 let features = features.filter(|feature| feature.is_of(config.kind));
-                self.learn(place, features)?
+                let points = config.raster.map_or(0, |raster| raster.points);
+                let readings = (0..points).map(Column::Reading);
+                self.learn(place, features.map(Column::Feature).chain(readings))?
             };
             self.features.clear();
-            for (feature, _) in &self.channels[channel] {
-                let value = part.value(*feature, &class.features);
-                let value = value.unwrap_or(f64::NAN);
+            for (column, _) in &self.channels[channel] {
+                let value = column.of(part, &class.features).unwrap_or(f64::NAN);
                 self.features.extend_from_slice(&value.to_le_bytes());
             }
             let score = window.score.as_ref().and_then(|score| score.fused);
@@ -164,23 +192,23 @@ impl Rows {
         Ok(())
     }
 
-    /// Gives a channel of a class its number, and its features columns.
+    /// Gives a channel of a class its number, and its columns places.
     fn learn(
         &mut self,
         place: (String, String),
-        features: impl Iterator<Item = Feature>,
+        columns: impl Iterator<Item = Column>,
     ) -> io::Result<usize> {
-        let columns = features.map(|feature| {
+        let columns = columns.map(|column| {
             let next = self.names.len();
             // Devices of several classes may have channels of one name.
             let at = *self
                 .columns
-                .entry((place.1.clone(), feature))
+                .entry((place.1.clone(), column))
                 .or_insert(next);
             if at == next {
-                self.names.push(format!("{}__{feature}", place.1));
+                self.names.push(format!("{}__{column}", place.1));
             }
-            (feature, at)
+            (column, at)
         });
         self.channels.push(columns.collect());
         if self.names.len() > MOST_COLUMNS {

@@ -148,6 +148,52 @@ fn a_row_is_a_window_and_a_column_a_feature_of_a_channel() {
 }
 
 #[test]
+fn the_readings_themselves_are_there_when_asked_for() {
+    let folder = recorded();
+    let more = ["--readings", "4", "--max-age", "2", "--only", "pump-1"];
+    let (header, rows) = rows(&export(folder.path(), "out.csv", &more).unwrap());
+    let columns: Vec<_> = (0..4).map(|n| format!("flow__reading_{n}")).collect();
+    assert_eq!(header[header.len() - 4..], columns);
+    let at = header.len() - 4;
+    let of = |row: &[String]| -> Vec<f64> {
+        row[at..].iter().map(|text| text.parse().unwrap()).collect()
+    };
+    // A tenth a second, at 0, 2.5, 5 and 7.5 s of each ten.
+    for (window, row) in (0..).zip(&rows) {
+        let expected = [0.0, 0.25, 0.5, 0.75].map(|part: f64| part + f64::from(window));
+        let off = of(row)
+            .into_iter()
+            .zip(expected)
+            .map(|(a, b)| (a - b).abs());
+        assert!(off.fold(0.0, f64::max) < 1e-9, "{row:?}");
+    }
+    // The late one is in none of these instants' neighbourhoods, and the last window ends with its last reading.
+    assert_eq!(rows.len(), 6);
+    let exact = [
+        "--readings",
+        "10",
+        "--align",
+        "last",
+        "--max-age",
+        "0",
+        "--only",
+        "pump-1",
+    ];
+    let (_, rows) = self::rows(&export(folder.path(), "last.csv", &exact).unwrap());
+    assert!(
+        rows[0][rows[0].len() - 10..]
+            .iter()
+            .all(|text| !text.is_empty())
+    );
+    let refused = export(
+        folder.path(),
+        "no.csv",
+        &["--readings", "2", "--max-age=-1"],
+    );
+    assert!(refused.unwrap_err().contains("--max-age"));
+}
+
+#[test]
 fn parquet_holds_what_csv_holds() {
     let folder = recorded();
     let (header, rows) = rows(&export(folder.path(), "out.csv", &[]).unwrap());

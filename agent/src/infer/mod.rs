@@ -21,8 +21,10 @@ pub enum InferError {
     },
 }
 
-/// A dense autoencoder: a vector in, its reconstruction out.
+/// An autoencoder: a tensor in, its reconstruction out.
 pub struct Autoencoder {
+    /// Of the tensor.
+    shape: Vec<usize>,
     id: ModelId,
     inputs: Vec<InputSpec>,
     clip: f32,
@@ -32,20 +34,20 @@ pub struct Autoencoder {
 }
 
 impl Autoencoder {
-    /// Loads an ONNX file that takes and gives one `[1, inputs.len()]` tensor of f32.
+    /// Loads an ONNX file that takes and gives one tensor of f32 of that shape, which has all numbers of `inputs`.
     pub fn load(
         path: &Path,
+        shape: Vec<usize>,
         id: ModelId,
         inputs: Vec<InputSpec>,
         clip: f32,
         threshold: f32,
         warmup: u32,
     ) -> Result<Self, InferError> {
-        let shape = [1, inputs.len()];
         let plan = tract_onnx::onnx()
             .model_for_path(path)
-            .and_then(|model| model.with_input_fact(0, f32::fact(shape).into()))
-            .and_then(|model| model.with_output_fact(0, f32::fact(shape).into()))
+            .and_then(|model| model.with_input_fact(0, f32::fact(&shape).into()))
+            .and_then(|model| model.with_output_fact(0, f32::fact(&shape).into()))
             .and_then(InferenceModelExt::into_optimized)
             .and_then(IntoRunnable::into_runnable)
             .map_err(|error| InferError::Load {
@@ -53,6 +55,7 @@ impl Autoencoder {
                 source: error.into_boxed_dyn_error(),
             })?;
         Ok(Self {
+            shape,
             id,
             inputs,
             clip,
@@ -63,7 +66,7 @@ impl Autoencoder {
     }
 
     fn run(&self, input: &[f32], output: &mut [f32]) -> TractResult<()> {
-        let tensor = Tensor::from_shape(&[1, input.len()], input)?;
+        let tensor = Tensor::from_shape(&self.shape, input)?;
         let result = self.plan.run(tvec!(tensor.into()))?;
         let view = result[0].to_plain_array_view::<f32>()?;
         for (to, from) in output.iter_mut().zip(view.iter()) {

@@ -2,11 +2,19 @@
 
 use std::path::Path;
 
+use eyot_pipeline::Span;
 use eyot_pipeline::feature::Feature;
-use eyot_pipeline::scorer::{InputSpec, ModelId, Transform};
+use eyot_pipeline::grid::Align;
+use eyot_pipeline::raster::Raster;
+use eyot_pipeline::scorer::{InputSpec, ModelId, Transform, View};
 use serde::Deserialize;
 
 use super::ModelError;
+
+/// Numbers that a network takes at most.
+const MOST_NUMBERS: usize = 65_536;
+/// A day: what is older says nothing of an instant.
+pub const MAX_AGE_S: f64 = 86_400.0;
 
 /// `manifest.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,6 +38,8 @@ pub struct Manifest {
     pub tolerance: f32,
     /// How the threshold was found and what the model was trained on, for people.
     pub provenance: Provenance,
+    /// For a model of readings: at which instants of a window it wants them.
+    pub readings: Option<Readings>,
     /// The inputs, in the network's order.
     pub input: Vec<Input>,
     /// Scaled inputs with the outputs they must give.
@@ -56,15 +66,27 @@ pub struct Provenance {
     pub calibration: String,
 }
 
+/// At which instants of a window a model wants readings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Readings {
+    /// How many, evenly spaced from the window's start on.
+    pub points: u16,
+    /// What a channel has between its readings.
+    pub align: Align,
+    /// How far away, in seconds, the readings may be that this comes from.
+    pub max_age_s: f64,
+}
+
 /// One input.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// Channel name.
     pub channel: String,
-    /// Name of the window feature.
-    pub feature: Feature,
-    /// With it, ln(feature + offset) is taken before scaling.
+    /// Name of the window feature; none in a model of readings.
+    pub feature: Option<Feature>,
+    /// With it, ln(x + offset) is taken before scaling.
     pub log_offset: Option<f64>,
     /// Subtracted.
     pub center: f64,
@@ -103,9 +125,8 @@ impl Manifest {
     }
 
     fn fault(&self) -> Option<String> {
-        let inputs = self.input.len();
         let positive = |x: f32| x.is_finite() && x > 0.0;
-        if inputs == 0 {
+        if self.input.is_empty() {
             return Some("there is no [[input]]".into());
         }
         if !positive(self.clip) || !positive(self.threshold) || !positive(self.tolerance) {
@@ -116,18 +137,68 @@ impl Manifest {
             .iter()
             .find(|i| !(i.scale.is_finite() && i.scale > 0.0))
         {
+            let feature = input.feature.map_or_else(String::new, |f| format!(" {f}"));
             return Some(format!(
-                "scale of {} {} must be a positive number, not {}",
-                input.channel, input.feature, input.scale
+                "scale of {}{feature} must be a positive number, not {}",
+                input.channel, input.scale
             ));
+        }
+        if let Some(fault) = self.readings_fault() {
+            return Some(fault);
         }
         if self.golden.is_empty() {
             return Some("there is no [[golden]] vector, so the model cannot be verified".into());
         }
+        let width = self.width();
         self.golden
             .iter()
-            .position(|g| g.input.len() != inputs || g.output.len() != inputs)
-            .map(|at| format!("golden vector {at} does not have {inputs} inputs and outputs"))
+            .position(|g| g.input.len() != width || g.output.len() != width)
+            .map(|at| format!("golden vector {at} does not have {width} inputs and outputs"))
+    }
+
+    fn readings_fault(&self) -> Option<String> {
+        let Some(readings) = &self.readings else {
+            let without = self.input.iter().find(|input| input.feature.is_none());
+            return without.map(|input| {
+                format!(
+                    "the input of {} has no `feature`, and there is no [readings] for a model of readings",
+                    input.channel
+                )
+            });
+        };
+        if readings.points == 0 || self.width() > MOST_NUMBERS {
+            return Some(format!(
+                "readings.points must be from 1 to {} for {} inputs, not {}",
+                (MOST_NUMBERS / self.input.len()).min(usize::from(u16::MAX)),
+                self.input.len(),
+                readings.points
+            ));
+        }
+        if !(0.0..=MAX_AGE_S).contains(&readings.max_age_s) {
+            return Some(format!(
+                "readings.max_age_s must be a number of seconds up to {MAX_AGE_S}, not {}",
+                readings.max_age_s
+            ));
+        }
+        let with = self.input.iter().find(|input| input.feature.is_some());
+        with.map(|input| {
+            format!(
+                "the input of {} has a `feature`, and [readings] says that the model takes readings; leave one of them out",
+                input.channel
+            )
+        })
+    }
+
+    /// How many numbers the network takes.
+    fn width(&self) -> usize {
+        let points = self.readings.as_ref().map_or(1, |readings| readings.points);
+        self.input.len() * usize::from(points)
+    }
+
+    /// The shape of the network's tensor, in and out.
+    pub fn shape(&self) -> Vec<usize> {
+        let points = self.readings.iter().map(|r| usize::from(r.points));
+        [1, self.input.len()].into_iter().chain(points).collect()
     }
 
     /// Name and version.
@@ -144,7 +215,7 @@ impl Manifest {
             .iter()
             .map(|input| InputSpec {
                 channel: input.channel.clone(),
-                feature: input.feature,
+                view: self.view(input),
                 transform: match input.log_offset {
                     Some(offset) => Transform::Log { offset },
                     None => Transform::Identity,
@@ -153,5 +224,17 @@ impl Manifest {
                 scale: input.scale,
             })
             .collect()
+    }
+
+    fn view(&self, input: &Input) -> View {
+        match (&self.readings, input.feature) {
+            (Some(readings), _) => View::Readings(Raster {
+                points: readings.points,
+                align: readings.align,
+                max_age: Span((readings.max_age_s * 1e9) as i64),
+            }),
+            // A manifest without either was not loaded.
+            (None, feature) => View::Feature(feature.unwrap_or(Feature::Mean)),
+        }
     }
 }

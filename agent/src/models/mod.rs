@@ -13,7 +13,7 @@ use eyot_pipeline::scorer::Scorer;
 use sha2::{Digest, Sha256};
 
 use crate::infer::{Autoencoder, InferError};
-pub use manifest::Manifest;
+pub use manifest::{MAX_AGE_S, Manifest};
 
 /// Why a model is not used.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +92,7 @@ pub fn load(folder: &Path) -> Result<Arc<dyn Scorer>, ModelError> {
     verify_hash(&network, &manifest.sha256)?;
     let scorer = Autoencoder::load(
         &network,
+        manifest.shape(),
         manifest.id(),
         manifest.inputs(),
         manifest.clip,
@@ -126,7 +127,7 @@ fn verify_golden(
     manifest: &Manifest,
     scorer: &dyn Scorer,
 ) -> Result<(), ModelError> {
-    let mut output = vec![0.0; manifest.input.len()];
+    let mut output = vec![0.0; manifest.shape().iter().product()];
     for (index, golden) in manifest.golden.iter().enumerate() {
         scorer
             .reconstruct(&golden.input, &mut output)

@@ -36,6 +36,7 @@ fn class() -> ClassConfig {
         max: f64::INFINITY,
         resolution: 0.0,
         detect: true,
+        raster: None,
     };
     ClassConfig {
         name: "pump".into(),

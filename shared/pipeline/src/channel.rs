@@ -20,15 +20,18 @@ use eyot_signal::Summary;
 
 use self::content::Pane;
 pub(crate) use self::content::Scratch;
+pub(crate) use self::memory::{panes_bytes, readings_bytes, room_bytes};
 pub(crate) use self::saved::SavedChannel;
 use crate::config::{ChannelConfig, ChannelKind, ClassConfig};
 use crate::ledger::ReadingFate;
+use crate::raster::Raster;
 use crate::reading::Reading;
 use crate::time::{Span, Timestamp};
 use crate::window::{LatePolicy, WindowSpec};
 
 mod close;
 mod content;
+mod memory;
 mod revise;
 mod saved;
 mod values;
@@ -68,7 +71,7 @@ pub struct ClosedWindow {
     pub end: Timestamp,
     /// The features that every window has.
     pub features: Summary,
-    /// Those that the class asks for beyond them, in its order.
+    /// Those that the class asks for beyond them, in its order, and behind them what the channel's raster has.
     pub extra: Vec<Option<f64>>,
     /// Event time of the oldest reading.
     pub oldest: Timestamp,
@@ -172,6 +175,8 @@ pub struct Channel {
     panes: VecDeque<Pane>,
     /// Ends of closed windows whose contents have changed since they were emitted, sorted.
     dirty: Vec<Timestamp>,
+    /// See [`ChannelConfig::raster`].
+    raster: Option<Raster>,
 }
 
 impl Channel {
@@ -196,6 +201,7 @@ impl Channel {
             forgotten: Timestamp::MIN,
             panes: VecDeque::new(),
             dirty: Vec::new(),
+            raster: config.raster,
         }
     }
 
@@ -465,23 +471,6 @@ impl Channel {
             Ok(())
         }
     }
-}
-
-/// Bytes that the readings and panes of a channel take, at most: 16 for each of `max_window_readings`, as
-/// many panes as the longest window has and those that may still be revised. Vectors may have grown to
-/// twice of that.
-#[must_use]
-pub fn memory(class: &ClassConfig) -> usize {
-    let revised = match class.late {
-        LatePolicy::Revise { windows } if class.window.panes() > 0 => windows as usize,
-        _ => 0,
-    };
-    let panes = class.window.panes().saturating_add(revised);
-    let pane = content::PANE_BYTES + content::FULL_PANE_BYTES;
-    class
-        .max_window_readings
-        .saturating_mul(content::SAMPLE_BYTES)
-        .saturating_add(panes.saturating_mul(pane))
 }
 
 /// The latest plausible time. The end of its window has to be an instant, too.

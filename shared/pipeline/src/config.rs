@@ -2,6 +2,7 @@
 
 use crate::feature::Feature;
 use crate::grid::VirtualConfig;
+use crate::raster::Raster;
 use crate::reading::ChannelIndex;
 use crate::time::Span;
 use crate::window::{Emit, LatePolicy, Report, WindowSpec};
@@ -130,6 +131,8 @@ pub struct ChannelConfig {
     pub resolution: f64,
     /// Whether the statistical detectors watch this channel.
     pub detect: bool,
+    /// What the class's model wants of its readings themselves; see [`crate::model::give_readings`].
+    pub raster: Option<Raster>,
 }
 
 /// What the values of a channel are.

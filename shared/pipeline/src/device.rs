@@ -22,6 +22,8 @@ use self::silence::Silence;
 use self::watch::Watch;
 
 pub use self::checkpoint::{Reset, RestoreError, Restored};
+pub use self::memory::Memory;
+pub(crate) use self::memory::grown;
 pub use self::senders::TimeCounts;
 pub use self::tally::Tally;
 
@@ -29,6 +31,7 @@ mod checkpoint;
 mod gateway;
 mod grid;
 mod intake;
+mod memory;
 mod revise;
 mod scoring;
 mod senders;

@@ -105,7 +105,8 @@ pub struct ChannelSummary {
     pub channel: ChannelIndex,
     /// The features that every window has.
     pub features: Summary,
-    /// Those that the class asks for beyond them, in its order; `None` where one is not defined.
+    /// Those that the class asks for beyond them, in its order; `None` where one is not defined. Behind them the readings as the
+    /// channel's [`crate::raster::Raster`] has them, if it has one.
     #[serde(deserialize_with = "lean::collect")]
     pub extra: Vec<Option<f64>>,
 }

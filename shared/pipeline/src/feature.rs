@@ -113,6 +113,9 @@ pub enum Feature {
         /// Up to here; more than `low`.
         high: u32,
     },
+    /// A single reading, as models see it that take the readings themselves: stands in what they contribute to a score, and no
+    /// class can ask for it.
+    Reading,
 }
 
 /// How many times longer than promised an interval is a gap.
@@ -222,6 +225,7 @@ impl Feature {
                 return of_band(ENVELOPE_FREQUENCY, low, high);
             }
             Self::EnvelopeEnergy { low, high } => return of_band(ENVELOPE_ENERGY, low, high),
+            Self::Reading => "reading",
         })
     }
 
@@ -265,6 +269,25 @@ impl Feature {
                 | Self::Ewma(_)
                 | Self::EnvelopeFrequency { .. }
                 | Self::EnvelopeEnergy { .. }
+        )
+    }
+
+    /// Whether it comes from a spectrum.
+    pub(crate) const fn is_spectral(self) -> bool {
+        matches!(
+            self,
+            Self::DominantFrequency
+                | Self::SpectralCentroid
+                | Self::SpectralEntropy
+                | Self::BandEnergy { .. }
+        ) || self.is_of_envelope()
+    }
+
+    /// Whether it comes from the spectrum of an envelope.
+    pub(crate) const fn is_of_envelope(self) -> bool {
+        matches!(
+            self,
+            Self::EnvelopeFrequency { .. } | Self::EnvelopeEnergy { .. }
         )
     }
 

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::ClosedWindow;
+use crate::device::grown;
 use crate::effect::{ChannelSummary, ClosedBy};
 use crate::lean;
 use crate::reading::ChannelIndex;
@@ -283,10 +284,14 @@ impl Frames {
         Some(self)
     }
 
-    /// Forgets the features beyond those of every window: the class asks for others now.
-    pub(crate) fn forget_extra(&mut self) {
-        for part in self.open.iter_mut().flat_map(|frame| &mut frame.channels) {
-            part.extra.clear();
+    /// Forgets what channels have beyond what every window has, but for so many: the class asks for others now, or
+    /// its model does.
+    pub(crate) fn forget_extra(&mut self, but: usize) {
+        let kept = self.kept.iter_mut().map(|gone| &mut gone.frame);
+        for frame in self.open.iter_mut().chain(kept) {
+            for part in &mut frame.channels {
+                part.extra.truncate(but);
+            }
         }
     }
 
@@ -294,4 +299,22 @@ impl Frames {
     pub(crate) fn forget_kept(&mut self) {
         self.kept.clear();
     }
+}
+
+/// Bytes of so many frames with all of a device's channels, which have so many features beyond those of every window together.
+pub(crate) fn bytes(frames: usize, channels: usize, extra: usize) -> usize {
+    frames_of(size_of::<Frame>(), frames, channels, extra)
+}
+
+/// The same of frames that may be revised.
+pub(crate) fn kept_bytes(frames: usize, channels: usize, extra: usize) -> usize {
+    frames_of(size_of::<Gone>(), frames, channels, extra)
+}
+
+fn frames_of(frame: usize, frames: usize, channels: usize, extra: usize) -> usize {
+    let parts = grown(channels).saturating_mul(size_of::<ChannelSummary>());
+    let each = parts.saturating_add(extra.saturating_mul(size_of::<Option<f64>>()));
+    grown(frames)
+        .saturating_mul(frame)
+        .saturating_add(frames.saturating_mul(each))
 }

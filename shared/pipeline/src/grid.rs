@@ -13,6 +13,7 @@ use std::sync::Arc;
 use exmex::{Express as _, FlatEx};
 use serde::{Deserialize, Serialize};
 
+use crate::device::grown;
 use crate::reading::ChannelIndex;
 use crate::time::{Span, Timestamp};
 
@@ -23,6 +24,7 @@ const MOST_INSTANTS: usize = 100_000;
 
 /// The value of a channel between its readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Align {
     /// That of the last reading before or at the instant.
     Last,
@@ -304,6 +306,17 @@ impl Grid {
     }
 }
 
+/// Bytes of what waits for a computed channel, at most.
+pub(crate) fn bytes(config: &VirtualConfig) -> usize {
+    let inputs = config.inputs.len();
+    let held = grown(MOST_HELD + 1) * size_of::<(Timestamp, f64)>();
+    let pairs = match config.formula {
+        Formula::Expression(_) => 0,
+        Formula::Correlation { .. } => grown(MOST_HELD + 1) * size_of::<(Timestamp, f64, f64)>(),
+    };
+    inputs * (size_of::<VecDeque<(Timestamp, f64)>>() + held) + pairs
+}
+
 /// The first instant of the grid at or after `time`.
 fn ceil(time: Timestamp, every: Span) -> Timestamp {
     let every = every.0.max(1);
@@ -318,12 +331,28 @@ fn ceil(time: Timestamp, every: Span) -> Timestamp {
 /// What a channel with these readings has at an instant.
 fn value(held: &VecDeque<(Timestamp, f64)>, at: Timestamp, config: &VirtualConfig) -> Option<f64> {
     let after = held.partition_point(|(time, _)| *time <= at);
-    let near =
-        |(time, _): &&(Timestamp, f64)| Span((at - *time).0.saturating_abs()) <= config.max_age;
     let before = after.checked_sub(1).and_then(|place| held.get(place));
     let after = held.get(after);
-    match config.align {
-        Align::Last => before.filter(near).map(|(_, value)| *value),
+    between(
+        before.copied(),
+        after.copied(),
+        at,
+        config.align,
+        config.max_age,
+    )
+}
+
+/// What a channel has at an instant between two readings of it: the last one up to there, and the first one behind it.
+pub(crate) fn between(
+    before: Option<(Timestamp, f64)>,
+    after: Option<(Timestamp, f64)>,
+    at: Timestamp,
+    align: Align,
+    max_age: Span,
+) -> Option<f64> {
+    let near = |(time, _): &(Timestamp, f64)| Span((at - *time).0.saturating_abs()) <= max_age;
+    match align {
+        Align::Last => before.filter(near).map(|(_, value)| value),
         Align::Nearest => match (before.filter(near), after.filter(near)) {
             (Some(a), Some(b)) if b.0 - at < at - a.0 => Some(b.1),
             (Some(a), _) => Some(a.1),
@@ -331,11 +360,11 @@ fn value(held: &VecDeque<(Timestamp, f64)>, at: Timestamp, config: &VirtualConfi
         },
         Align::Linear => {
             let (start, one) = before.filter(near)?;
-            if *start == at {
-                return Some(*one);
+            if start == at {
+                return Some(one);
             }
             let (end, other) = after.filter(near)?;
-            let part = (at - *start).0 as f64 / (*end - *start).0 as f64;
+            let part = (at - start).0 as f64 / (end - start).0 as f64;
             Some(one + (other - one) * part)
         }
     }

@@ -24,6 +24,7 @@ pub mod grid;
 mod lean;
 pub mod ledger;
 pub mod model;
+pub mod raster;
 pub mod reading;
 pub mod restart;
 pub mod retention;

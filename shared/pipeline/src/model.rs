@@ -1,6 +1,7 @@
 //! A model bound to a class: which of the class's channels feed which input, and what the
 //! difference between input and reconstruction says.
 
+use std::iter::repeat_n;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use crate::feature::Feature;
 use crate::frame::Frame;
 use crate::lean;
 use crate::reading::ChannelIndex;
-use crate::scorer::{InputSpec, ModelId, Scorer, Transform};
+use crate::scorer::{InputSpec, ModelId, Scorer, Transform, View};
 use crate::window::WindowSpec;
 
 /// The model cannot judge devices of the class.
@@ -80,8 +81,10 @@ pub fn resolve(
                 channel: input.channel.clone(),
                 channels: class.channels.iter().map(|c| c.name.clone()).collect(),
             })?;
-        let feature = input.feature;
-        if !Feature::BASIC.contains(&feature) && !class.features.contains(&feature) {
+        if let View::Feature(feature) = input.view
+            && !Feature::BASIC.contains(&feature)
+            && !class.features.contains(&feature)
+        {
             return Err(BindError::Feature {
                 model: model(),
                 class: class.name.clone(),
@@ -98,6 +101,18 @@ pub fn resolve(
         });
     }
     Ok(channels)
+}
+
+/// Lets the channels of a class have what a model with these inputs sees of their readings, where it wants them themselves. The
+/// class is copied only then.
+pub fn give_readings(inputs: &[InputSpec], class: &mut Arc<ClassConfig>) {
+    for input in inputs {
+        if let View::Readings(raster) = input.view
+            && let Some(channel) = class.channel_index(&input.channel)
+        {
+            Arc::make_mut(class).channels[usize::from(channel)].raster = Some(raster);
+        }
+    }
 }
 
 /// A scorer whose inputs are resolved to the channels of one class. Shared by all its devices.
@@ -120,7 +135,7 @@ impl Model {
     ///
     /// # Errors
     /// When the class lacks a channel or a feature, or has windows of one channel each for a model of
-    /// several.
+    /// several. It has been through [`give_readings`].
     pub fn bind(scorer: Arc<dyn Scorer>, class: &ClassConfig) -> Result<Self, BindError> {
         let channels = resolve(&scorer.id().name, scorer.inputs(), class)?.into();
         Ok(Self { scorer, channels })
@@ -132,6 +147,12 @@ impl Model {
         self.scorer.id()
     }
 
+    /// How many numbers it takes.
+    fn width(&self) -> usize {
+        let inputs = self.scorer.inputs().iter();
+        inputs.map(|input| input.view.width()).sum()
+    }
+
     /// Whether it can go on from `baseline`, as far as the number of its inputs tells.
     pub(crate) fn accepts(&self, baseline: &Baseline) -> bool {
         let learnt = baseline.mean.len();
@@ -139,7 +160,7 @@ impl Model {
             == if baseline.learnt == 0 {
                 0
             } else {
-                self.channels.len()
+                self.width()
             }
     }
 
@@ -168,21 +189,18 @@ impl Model {
         mut found: impl FnMut(Finding),
     ) -> Result<f64, DegradedReason> {
         let specs = self.scorer.inputs();
-        let values = specs
-            .iter()
-            .zip(self.channels.iter())
-            .map(|(spec, channel)| {
-                let part = frame.channels.iter().find(|c| c.channel == *channel)?;
-                part.value(spec.feature, asked)
-            })
-            .collect::<Option<Vec<f64>>>()
+        let values = self
+            .values(frame, asked)
             .ok_or(DegradedReason::MissingInput)?;
         let clip = self.scorer.clip();
-        let input: Vec<f32> = specs
-            .iter()
-            .zip(&values)
-            .map(|(spec, value)| (spec.scaled(*value) as f32).clamp(-clip, clip))
+        // Which of the inputs each number is of.
+        let of: Vec<usize> = (0..)
+            .zip(specs)
+            .flat_map(|(at, spec)| repeat_n(at, spec.view.width()))
             .collect();
+        let scaled =
+            |(at, value): (&usize, &f64)| (specs[*at].scaled(*value) as f32).clamp(-clip, clip);
+        let input: Vec<f32> = of.iter().zip(&values).map(scaled).collect();
         let mut output = vec![0.0; input.len()];
         self.scorer
             .reconstruct(&input, &mut output)
@@ -214,21 +232,52 @@ impl Model {
             return Err(DegradedReason::NotFinite);
         }
         let score = score.min(MAX_SCORE);
-        for (i, spec) in specs.iter().enumerate() {
+        let mut from = 0;
+        for (spec, channel) in specs.iter().zip(self.channels.iter()) {
+            let all = from..from + spec.view.width();
+            from = all.end;
+            let part: f64 = squares[all.clone()].iter().sum();
+            // Of readings, the one that is furthest from what was expected speaks for all.
+            let worst = all.max_by(|a, b| squares[*a].total_cmp(&squares[*b]));
+            let Some(worst) = worst else { continue };
             found(Finding {
-                channel: self.channels[i],
-                feature: spec.feature,
+                channel: *channel,
+                feature: match spec.view {
+                    View::Feature(feature) => feature,
+                    View::Readings(_) => Feature::Reading,
+                },
                 detector: Detector::Model,
                 score: if total > 0.0 {
-                    score * squares[i] / total
+                    score * part / total
                 } else {
                     0.0
                 },
-                value: values[i],
-                expected: spec.unscaled(expected[i]),
+                value: values[worst],
+                expected: spec.unscaled(expected[worst]),
             });
         }
         Ok(score)
+    }
+
+    /// What it sees of a frame, before scaling: all of the first input, then of the next. `None` if anything is missing.
+    fn values(&self, frame: &Frame, asked: &[Feature]) -> Option<Vec<f64>> {
+        let mut values = Vec::with_capacity(self.width());
+        for (spec, channel) in self.scorer.inputs().iter().zip(self.channels.iter()) {
+            let part = frame.channels.iter().find(|c| c.channel == *channel)?;
+            match spec.view {
+                View::Feature(feature) => values.push(part.value(feature, asked)?),
+                View::Readings(raster) => {
+                    let readings = part.extra.get(asked.len()..)?;
+                    if readings.len() != usize::from(raster.points) {
+                        return None;
+                    }
+                    for reading in readings {
+                        values.push((*reading)?);
+                    }
+                }
+            }
+        }
+        Some(values)
     }
 
     /// Lets `baseline` learn the residual of the window last scored.
@@ -269,7 +318,7 @@ impl Baseline {
 }
 
 impl InputSpec {
-    /// A feature's value as the model sees it, before clipping.
+    /// A value as the model sees it, before clipping.
     #[must_use]
     pub fn scaled(&self, value: f64) -> f64 {
         let transformed = match self.transform {

@@ -1,14 +1,15 @@
 //! What a model is to the pipeline.
 
 use crate::feature::Feature;
+use crate::raster::Raster;
 
-/// One input of a model: a window feature of a channel, scaled.
+/// One input of a model: what it sees of a channel's window, scaled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InputSpec {
     /// Channel name, as the class has it.
     pub channel: String,
-    /// Which feature of its window.
-    pub feature: Feature,
+    /// What of its window.
+    pub view: View,
     /// Applied before scaling.
     pub transform: Transform,
     /// Subtracted after the transform.
@@ -17,12 +18,32 @@ pub struct InputSpec {
     pub scale: f64,
 }
 
-/// A fixed function applied to a feature before scaling.
+/// What a model sees of a channel's window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// One of its features.
+    Feature(Feature),
+    /// Its readings.
+    Readings(Raster),
+}
+
+impl View {
+    /// How many numbers that is.
+    #[must_use]
+    pub fn width(self) -> usize {
+        match self {
+            Self::Feature(_) => 1,
+            Self::Readings(raster) => usize::from(raster.points),
+        }
+    }
+}
+
+/// A fixed function applied to a value before scaling.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Transform {
-    /// The feature as it is.
+    /// The value as it is.
     Identity,
-    /// ln(x + offset), for features that spread over magnitudes.
+    /// ln(x + offset), for values that spread over magnitudes.
     Log {
         /// Added before the logarithm, so that zero stays finite.
         offset: f64,
@@ -63,7 +84,7 @@ pub trait Scorer: Send + Sync {
     /// Mean squared residual that counts as anomalous (a score of 1).
     fn threshold(&self) -> f32;
 
-    /// Reconstructs `input` into `output`; both have the length of [`Scorer::inputs`].
+    /// Reconstructs `input` into `output`; both have all numbers of the first of [`Scorer::inputs`], then those of the next.
     ///
     /// # Errors
     /// When the runtime fails; the statistical detectors carry on.

@@ -1,17 +1,20 @@
 //! What a device costs in memory, counted by the allocator.
 
-use eyot_pipeline::config::SkewConfig;
-use eyot_pipeline::reading::Origin;
 use std::sync::Arc;
 
 use eyot_pipeline::config::{
     ChannelConfig, ChannelKind, ClassConfig, DetectorConfig, EwmaConfig, FlatlineConfig,
-    RobustZConfig, VerdictConfig,
+    RobustZConfig, SkewConfig, VerdictConfig,
 };
-use eyot_pipeline::device::Tally;
+use eyot_pipeline::device::{Memory, Tally};
 use eyot_pipeline::feature::Feature;
+use eyot_pipeline::grid::{Align, Formula, VirtualConfig};
+use eyot_pipeline::model::{Model, give_readings};
+use eyot_pipeline::raster::Raster;
+use eyot_pipeline::reading::{Origin, Sender};
+use eyot_pipeline::scorer::{InputSpec, ModelId, Scorer, ScorerError, Transform, View};
 use eyot_pipeline::window::{Emit, LatePolicy, Report, WindowSpec};
-use eyot_pipeline::{Device, Effect, Input, Reading, Span, Timestamp, channel};
+use eyot_pipeline::{Device, Input, Reading, Span, Timestamp};
 
 /// A running device's state with its histories of 60 windows and a handful of readings. Together
 /// with the 8 to 10 kB of its actor it stays under 16 KiB.
@@ -32,6 +35,7 @@ fn class() -> ClassConfig {
         max: f64::INFINITY,
         resolution: 0.0,
         detect: true,
+        raster: None,
     };
     ClassConfig {
         name: "pump".into(),
@@ -207,55 +211,250 @@ fn invariant_6_a_checkpoint_that_claims_much_takes_no_room_for_it() {
     }
 }
 
-#[test]
-fn invariant_6_windows_of_weeks_take_what_is_stated() {
-    for (days, panes) in [(7, 168), (30, 720)] {
-        for features in [vec![], vec![Feature::Kurtosis, Feature::TimeWeightedMean]] {
-            let hour = Span::from_secs(3600);
-            let mut class = class();
-            class.channels.truncate(1);
-            class.detectors.robust_z = None;
-            class.detectors.ewma = None;
-            class.detectors.flatline = None;
-            class.max_window_readings = 2048;
-            class.window = WindowSpec::Hopping {
-                length: hour.times(24 * days),
-                hop: hour,
-            };
-            class.features = features;
-            assert_eq!(class.window.panes(), panes);
-            let stated = channel::memory(&class);
-            let mut device = None;
-            let class = Arc::new(class);
-            let (mut tally, mut effects) = (Tally::default(), Vec::new());
-            let mut widest = 0;
-            let heap = allocation_counter::measure(|| {
-                let device = device.insert(Device::new(Arc::clone(&class), None, 0));
-                for minute in 0..60 * 24 * (days + 1) {
-                    let reading = Reading {
-                        time: ORIGIN + Span::from_secs(60 * minute),
-                        value: (minute as f64).sin(),
-                        channel: 0,
-                        origin: Origin::default(),
-                    };
-                    let now = reading.time;
-                    let readings = &[reading];
-                    device.handle(Input::Readings { now, readings }, &mut tally, &mut effects);
-                    for numbered in effects.drain(..) {
-                        let Effect::Window(window) = numbered.effect else {
-                            panic!("no detector, and an alert");
-                        };
-                        widest = widest.max(window.channels[0].features.count);
-                    }
-                }
-            });
-            assert_eq!(widest, 60 * 24 * days as u64, "all readings of {days} days");
-            // Vectors that grow are up to twice as large as what is in them.
-            let bytes = heap.bytes_current as usize;
-            assert!(bytes <= 2 * stated + 4096, "{bytes} B, not {stated} B");
-            let mut checkpoint = Vec::new();
-            device.unwrap().checkpoint(&mut checkpoint);
-            assert!(checkpoint.len() <= 330 * panes, "{} B", checkpoint.len());
+/// Something that makes a device as large as it can become.
+struct Case {
+    name: &'static str,
+    class: ClassConfig,
+    /// Points of the model's raster on each channel; 0: no model.
+    points: u16,
+    senders: u8,
+    /// Time between the readings of a channel, and how many there are.
+    step: Span,
+    count: i64,
+    /// Whether the first channel stops after a few.
+    stops: bool,
+    /// Which part of what is stated is taken at least.
+    part: f64,
+}
+
+/// A model that returns what it is given.
+struct Echo(ModelId, Vec<InputSpec>);
+
+impl Scorer for Echo {
+    fn id(&self) -> &ModelId {
+        &self.0
+    }
+
+    fn inputs(&self) -> &[InputSpec] {
+        &self.1
+    }
+
+    fn clip(&self) -> f32 {
+        10.0
+    }
+
+    fn warmup(&self) -> u32 {
+        10
+    }
+
+    fn threshold(&self) -> f32 {
+        1.0
+    }
+
+    fn reconstruct(&self, input: &[f32], output: &mut [f32]) -> Result<(), ScorerError> {
+        output.copy_from_slice(input);
+        Ok(())
+    }
+}
+
+fn echo(class: &ClassConfig, points: u16) -> Echo {
+    let raster = Raster {
+        points,
+        align: Align::Nearest,
+        max_age: Span::from_secs(60),
+    };
+    let input = |channel: &ChannelConfig| InputSpec {
+        channel: channel.name.clone(),
+        view: View::Readings(raster),
+        transform: Transform::Identity,
+        center: 0.0,
+        scale: 1.0,
+    };
+    let id = ModelId {
+        name: "echo".into(),
+        version: "1".into(),
+    };
+    Echo(id, class.channels.iter().map(input).collect())
+}
+
+const HOUR: Span = Span::from_secs(3_600);
+
+/// A class whose channels hold so many readings at most, without detectors and with patience.
+fn quiet(window: WindowSpec, max_window_readings: usize) -> ClassConfig {
+    ClassConfig {
+        detectors: DetectorConfig {
+            robust_z: None,
+            ewma: None,
+            flatline: None,
+            relearn_after: 360,
+        },
+        window,
+        idle_timeout: Span::from_secs(100_000),
+        max_window_readings,
+        ..class()
+    }
+}
+
+const fn tumbling(length: Span) -> WindowSpec {
+    WindowSpec::Tumbling { length }
+}
+
+impl Case {
+    fn new(name: &'static str, class: ClassConfig, step: i64, count: i64, part: f64) -> Self {
+        Self {
+            name,
+            class,
+            points: 0,
+            senders: 0,
+            step: Span::from_secs(step),
+            count,
+            stops: false,
+            part,
         }
+    }
+}
+
+/// Readings, and what is made of them.
+fn of_readings() -> Vec<Case> {
+    let full = quiet(tumbling(HOUR), 2_048);
+    let spectral = ClassConfig {
+        features: vec![Feature::Median, Feature::EnvelopeEnergy { low: 1, high: 9 }],
+        ..full.clone()
+    };
+    let merging = Feature::EXTRA[..12].to_vec();
+    let weeks = |days: i64, features| {
+        let length = HOUR.times(24 * days);
+        ClassConfig {
+            features,
+            ..quiet(WindowSpec::Hopping { length, hop: HOUR }, 2_048)
+        }
+    };
+    let waiting = ClassConfig {
+        frame_wait: Span::from_secs(1_200),
+        features: merging.clone(),
+        ..quiet(tumbling(Span::from_secs(10)), 16)
+    };
+    let revisable = ClassConfig {
+        late: LatePolicy::Revise { windows: 100 },
+        allowed_lateness: Span::from_secs(2_000),
+        ..quiet(tumbling(Span::from_secs(10)), 1_024)
+    };
+    vec![
+        Case::new("full windows", full, 1, 7_000, 0.9),
+        Case::new("spectra", spectral, 1, 7_000, 0.9),
+        Case::new("weeks", weeks(7, vec![]), 60, 60 * 24 * 8, 0.4),
+        Case::new("a month", weeks(30, merging), 300, 12 * 24 * 31, 0.5),
+        Case {
+            stops: true,
+            ..Case::new("frames that wait", waiting, 2, 600, 0.75)
+        },
+        Case::new("frames that may be revised", revisable, 1, 2_000, 0.8),
+    ]
+}
+
+/// What is remembered beside them.
+fn of_memories() -> Vec<Case> {
+    let mut watched = ClassConfig {
+        max_window_readings: 64,
+        ..class()
+    };
+    if let Some(robust_z) = &mut watched.detectors.robust_z {
+        robust_z.history = 2_000;
+    }
+    let small = quiet(tumbling(Span::from_secs(10)), 16);
+    let mut computed = small.clone();
+    computed.virtuals.push(VirtualConfig {
+        channel: 3,
+        formula: Formula::Correlation {
+            over: Span::from_secs(100_000),
+        },
+        inputs: vec![0, 1],
+        every: Span::from_secs(1),
+        align: Align::Last,
+        max_age: Span::from_secs(60),
+    });
+    vec![
+        Case::new("histories", watched, 1, 25_000, 0.85),
+        Case {
+            points: 256,
+            ..Case::new("a model of readings", small.clone(), 1, 1_000, 0.1)
+        },
+        Case {
+            stops: true,
+            ..Case::new("computed channels", computed, 1, 3_000, 0.3)
+        },
+        Case {
+            senders: 50,
+            ..Case::new("senders", small, 1, 3_000, 0.9)
+        },
+    ]
+}
+
+#[test]
+fn invariant_6_a_device_takes_what_its_formula_states() {
+    for case in of_readings().into_iter().chain(of_memories()) {
+        let (points, senders) = (case.points, usize::from(case.senders));
+        let (mut class, mut model) = (Arc::new(case.class), None);
+        let mut width = 0;
+        if points > 0 {
+            let scorer = echo(&class, points);
+            give_readings(scorer.inputs(), &mut class);
+            width = scorer.inputs().iter().map(|input| input.view.width()).sum();
+            model = Some(Model::bind(Arc::new(scorer), &class).unwrap());
+        }
+        let stated = Memory::of(&class, width, senders);
+        let channels = (class.channels.len() - class.virtuals.len()) as u16;
+        let mut tally = Tally::default();
+        let mut largest = 0_i64;
+        let mut device = None;
+        let made = allocation_counter::measure(|| {
+            device = Some(Device::new(Arc::clone(&class), model, 0));
+        });
+        let mut bytes = made.bytes_current;
+        let device = device.as_mut().unwrap();
+        for i in 0..case.count {
+            let time = ORIGIN + Span(case.step.0 * i);
+            let readings: Vec<Reading> = (0..channels)
+                .filter(|channel| !case.stops || *channel > 0 || i < 20)
+                .map(|channel| Reading {
+                    time,
+                    value: (i as f64).sin() + f64::from(channel),
+                    channel,
+                    origin: match case.senders {
+                        0 => Origin::default(),
+                        senders => Origin::default()
+                            .with_sender((i % i64::from(senders)) as u8)
+                            .with_number(i as u32)
+                            .leading(),
+                    },
+                })
+                .collect();
+            let told = Input::Sender(Sender {
+                sender: (i % 256) as u8,
+                boot: Some((i / 1_000) as u32),
+                ..Sender::default()
+            });
+            let step = allocation_counter::measure(|| {
+                let mut effects = Vec::new();
+                if i % 256 < i64::from(case.senders) {
+                    device.handle(told, &mut tally, &mut effects);
+                }
+                let input = Input::Readings {
+                    now: time,
+                    readings: &readings,
+                };
+                device.handle(input, &mut tally, &mut effects);
+            });
+            bytes += step.bytes_current;
+            largest = largest.max(bytes);
+        }
+        let largest = largest as usize + size_of::<Device>();
+        let total = stated.total();
+        let share = largest as f64 / total as f64;
+        assert!(
+            (case.part..=1.0).contains(&share),
+            "{}: {largest} B, {share:.2} of {stated:?}",
+            case.name
+        );
     }
 }

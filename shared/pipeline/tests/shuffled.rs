@@ -15,7 +15,9 @@ use eyot_pipeline::config::{
 };
 use eyot_pipeline::device::Tally;
 use eyot_pipeline::feature::Feature;
+use eyot_pipeline::grid::Align;
 use eyot_pipeline::ledger::ReadingFate;
+use eyot_pipeline::raster::Raster;
 use eyot_pipeline::reading::Origin;
 use eyot_pipeline::window::{Emit, LatePolicy, Report, WindowSpec};
 use eyot_pipeline::{Device, Effect, Input, Reading, Span, Timestamp};
@@ -50,6 +52,11 @@ fn class(channels: &[String], window: WindowSpec) -> ClassConfig {
         max: f64::INFINITY,
         resolution: 0.0,
         detect: true,
+        raster: Some(Raster {
+            points: 8,
+            align: Align::Linear,
+            max_age: Span::from_secs(5),
+        }),
     };
     ClassConfig {
         name: "rig".into(),

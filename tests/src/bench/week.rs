@@ -117,7 +117,7 @@ channels = {{ flow = {{ unit = "m³/h" }} }}
     let path = folder.path().join("bench.toml");
     std::fs::write(&path, text)?;
     let config = config::Config::load(&path).map_err(|faults| anyhow::anyhow!("{faults}"))?;
-    Estimate::of(&config)
+    Estimate::of(&config, |_| 0)
         .hours()
         .ok_or_else(|| anyhow::anyhow!("there is no estimate"))
 }

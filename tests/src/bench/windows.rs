@@ -187,6 +187,7 @@ fn class(channels: usize) -> ClassConfig {
         max: f64::INFINITY,
         resolution: 0.0,
         detect: channels == 1,
+        raster: None,
     };
     ClassConfig {
         name: "pump".into(),

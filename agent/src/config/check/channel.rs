@@ -104,6 +104,7 @@ impl Check<'_, '_> {
                 max,
                 resolution: raw.resolution,
                 detect: raw.detect,
+                raster: None,
             });
         }
         virtuals
@@ -220,15 +221,4 @@ impl Check<'_, '_> {
             self.report.value(at, "must be finite");
         }
     }
-}
-
-/// Bytes that what waits for computed channels takes, for each device at most.
-pub(in crate::config) fn held_bytes(virtuals: &[VirtualConfig]) -> u64 {
-    let bytes = |config: &VirtualConfig| match config.formula {
-        // A time and a value each.
-        Formula::Expression(_) => config.inputs.len() * 16,
-        // And a time and two values for each pair.
-        Formula::Correlation { .. } => config.inputs.len() * 16 + 24,
-    };
-    (virtuals.iter().map(bytes).sum::<usize>() * MOST_HELD) as u64
 }

@@ -151,6 +151,7 @@ impl Check<'_, '_> {
             max,
             resolution: raw.resolution,
             detect: raw.detect,
+            raster: None,
         }
     }
 
@@ -247,6 +248,7 @@ fn unlisted(raw: &raw::Class) -> Option<UnlistedConfig> {
             max: f64::INFINITY,
             resolution: default::resolution(),
             detect: true,
+            raster: None,
         },
         max: raw.max_unlisted,
     })

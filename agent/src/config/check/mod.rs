@@ -27,8 +27,6 @@ mod source;
 mod uplink;
 mod window;
 
-pub(super) use channel::held_bytes;
-
 /// Checks `raw`, which was read from the tree below `root`; `None` if `report` says why not.
 pub(super) fn config(
     raw: raw::Config,

@@ -1,6 +1,6 @@
 //! Which window closes next, and what is needed after that.
 
-use super::content::{just_after, window};
+use super::content::just_after;
 use super::{Channel, ClosedWindow, Scratch};
 use crate::config::ClassConfig;
 use crate::time::{Span, Timestamp};
@@ -39,14 +39,14 @@ impl Channel {
             WindowSpec::Session { gap, max_length } => {
                 let (count, end) = self.session(gap, max_length);
                 let start = open.first()?.time;
-                let closed = window(&open[..count], start, end, self.kind, class, scratch);
+                let closed = self.window(&open[..count], start, end, class, scratch);
                 self.close_until(end, count);
                 closed
             }
             WindowSpec::Count { size } => {
                 let open = &open[..open.len().min(size)];
                 let (start, end) = (open.first()?.time, just_after(open.last()?.time));
-                let closed = window(open, start, end, self.kind, class, scratch);
+                let closed = self.window(open, start, end, class, scratch);
                 let count = open.len();
                 self.close_until(end, count);
                 closed
@@ -55,7 +55,7 @@ impl Channel {
                 let end = just_after(open.first()?.time);
                 let count = open.partition_point(|sample| sample.time < end);
                 let samples = self.between(end - length, end);
-                let closed = window(samples, end - length, end, self.kind, class, scratch);
+                let closed = self.window(samples, end - length, end, class, scratch);
                 self.open_from += count;
                 self.closed_until = end;
                 // Not for each reading: it would move all others each time.
@@ -117,7 +117,7 @@ impl Channel {
         } else {
             (revised - grid.length, next)
         };
-        let samples = if class.needs_values() {
+        let samples = if self.needs_values(class) {
             samples.min(panes)
         } else {
             samples

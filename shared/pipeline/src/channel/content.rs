@@ -55,14 +55,17 @@ impl Sums {
 }
 
 /// Whether the class asks for features that merge, beyond those that every window has.
-fn wants_all(class: &ClassConfig) -> bool {
+pub(super) fn wants_all(class: &ClassConfig) -> bool {
     class.features.iter().any(|feature| !feature.needs_values())
 }
 
 impl Scratch {
     fn fill(&mut self, samples: &[Sample], origin: Timestamp) {
+        // Exactly, since this room is kept for as long as the device is.
         self.times.clear();
+        self.times.reserve_exact(samples.len());
         self.values.clear();
+        self.values.reserve_exact(samples.len());
         let seconds = |sample: &Sample| (sample.time - origin).as_secs_f64();
         self.times.extend(samples.iter().map(seconds));
         self.values
@@ -172,13 +175,6 @@ impl Pane {
     }
 }
 
-/// Bytes of a pane in memory.
-pub(super) const PANE_BYTES: usize = size_of::<Pane>();
-/// Bytes of a pane beside it, where the class asks for more than every window has.
-pub(super) const FULL_PANE_BYTES: usize = size_of::<eyot_signal::Pane>();
-/// Bytes of a reading in memory.
-pub(super) const SAMPLE_BYTES: usize = size_of::<Sample>();
-
 impl Channel {
     /// Folds samples that were open and lie before `end` into panes.
     pub(super) fn seal(
@@ -232,7 +228,7 @@ impl Channel {
         let start = end - grid.length;
         if !grid.overlaps() {
             let samples = self.between(start, end);
-            return window(samples, start, end, self.kind, class, scratch);
+            return self.window(samples, start, end, class, scratch);
         }
         let from = self.panes.partition_point(|pane| pane.start < start);
         let mut panes = self.panes.range(from..).take_while(|pane| pane.start < end);
@@ -243,17 +239,65 @@ impl Channel {
             sums.merge(&moved(pane));
             newest = pane.newest;
         }
+        let samples = if self.needs_values(class) {
+            self.between(start, end)
+        } else {
+            &[]
+        };
         if class.needs_values() {
-            scratch.fill(self.between(start, end), start);
+            scratch.fill(samples, start);
         }
         Some(ClosedWindow {
             start,
             end,
             features: sums.moments().summary(),
-            extra: scratch.extra(&sums, grid.length, self.kind, class),
+            extra: self.extra(&sums, samples, (start, end), class, scratch),
             oldest: first.oldest,
             newest,
         })
+    }
+
+    /// A window of these samples; `None` of nothing.
+    pub(super) fn window(
+        &self,
+        samples: &[Sample],
+        start: Timestamp,
+        end: Timestamp,
+        class: &ClassConfig,
+        scratch: &mut Scratch,
+    ) -> Option<ClosedWindow> {
+        let (first, last) = (samples.first()?, samples.last()?);
+        let sums = scratch.sums(samples, start, class)?;
+        Some(ClosedWindow {
+            start,
+            end,
+            features: sums.moments().summary(),
+            extra: self.extra(&sums, samples, (start, end), class, scratch),
+            oldest: first.time,
+            newest: last.time,
+        })
+    }
+
+    /// What a window has beyond what every one has, of what is in `scratch`.
+    fn extra(
+        &self,
+        sums: &Sums,
+        samples: &[Sample],
+        (start, end): (Timestamp, Timestamp),
+        class: &ClassConfig,
+        scratch: &mut Scratch,
+    ) -> Vec<Option<f64>> {
+        let mut extra = scratch.extra(sums, end - start, self.kind, class);
+        if let Some(raster) = self.raster {
+            let reading = |sample: &Sample| (sample.time, sample.value);
+            extra.extend(raster.values(samples, reading, start, end));
+        }
+        extra
+    }
+
+    /// Whether anything comes from all values of a window at once.
+    pub(super) fn needs_values(&self, class: &ClassConfig) -> bool {
+        self.raster.is_some() || class.needs_values()
     }
 
     /// Samples in `[start, end)`.
@@ -263,27 +307,6 @@ impl Channel {
         let from = before.partition_point(|sample| sample.time < start);
         &before[from..]
     }
-}
-
-/// A window of these samples; `None` of nothing.
-pub(super) fn window(
-    samples: &[Sample],
-    start: Timestamp,
-    end: Timestamp,
-    kind: ChannelKind,
-    class: &ClassConfig,
-    scratch: &mut Scratch,
-) -> Option<ClosedWindow> {
-    let (first, last) = (samples.first()?, samples.last()?);
-    let sums = scratch.sums(samples, start, class)?;
-    Some(ClosedWindow {
-        start,
-        end,
-        features: sums.moments().summary(),
-        extra: scratch.extra(&sums, end - start, kind, class),
-        oldest: first.time,
-        newest: last.time,
-    })
 }
 
 /// The instant after `time`.

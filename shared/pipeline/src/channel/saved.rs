@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::content::{Pane, Sums};
 use super::{Channel, Sample};
 use crate::config::{ChannelConfig, ClassConfig};
+use crate::device::grown;
 use crate::lean;
 use crate::time::{Span, Timestamp};
 
@@ -93,7 +94,7 @@ impl Channel {
         class: &ClassConfig,
         same: bool,
     ) -> Option<Self> {
-        let mut samples: Vec<Sample> = Vec::with_capacity(saved.samples.len());
+        let mut samples: Vec<Sample> = Vec::with_capacity(grown(saved.samples.len()));
         let mut time = saved.earliest;
         // As the channel itself has it: the window's end has to be an instant.
         let possible = Timestamp::YEAR_2000..=super::end_of_time(class);

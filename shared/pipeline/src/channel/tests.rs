@@ -58,6 +58,7 @@ fn class() -> (ClassConfig, ChannelConfig) {
         max: 100.0,
         resolution: 0.0,
         detect: true,
+        raster: None,
     };
     (class, channel)
 }

@@ -79,6 +79,7 @@ impl Room {
 
     fn copied(&mut self, values: &[f64]) -> &mut [f64] {
         self.copy.clear();
+        self.copy.reserve_exact(values.len());
         self.copy.extend_from_slice(values);
         &mut self.copy
     }
@@ -91,6 +92,8 @@ impl Room {
         if self.fft.as_ref().map(Fft::len) != Some(count) {
             self.fft = Fft::new(vec![0.0; count / 2]);
         }
+        self.power.clear();
+        self.power.reserve_exact(count);
         self.power.resize(count, 0.0);
         Spectrum::of(self.fft.as_ref()?, &values[from..], rate, &mut self.power)
     }
@@ -109,6 +112,7 @@ impl Room {
         let newest = values.len() - count;
         let rate = uniform_rate(&times[newest..], EVEN).ok()?;
         self.copy.clear();
+        self.copy.reserve_exact(2 * count);
         self.copy.resize(2 * count, 0.0);
         let fft = self.fft.as_ref()?;
         let band = (hertz(low), hertz(high));

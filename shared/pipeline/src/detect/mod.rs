@@ -148,6 +148,17 @@ impl ChannelDetectors {
     }
 }
 
+/// Bytes that the detectors of one channel take beside themselves, at most.
+pub(crate) fn bytes(config: &DetectorConfig) -> usize {
+    let robust = config.robust_z.as_ref().map_or(0, |robust| {
+        let each = robust.history.saturating_mul(size_of::<f32>());
+        let each = each.saturating_add(size_of::<RobustZ>());
+        each.saturating_mul(robust.features.len())
+    });
+    let charts = config.ewma.as_ref().map_or(0, |ewma| ewma.features.len());
+    robust.saturating_add(charts.saturating_mul(size_of::<(Feature, EwmaChart)>()))
+}
+
 fn chart_memory(config: &EwmaConfig) -> u32 {
     u32::try_from(config.memory).unwrap_or(u32::MAX)
 }

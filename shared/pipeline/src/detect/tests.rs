@@ -39,6 +39,7 @@ fn channel() -> ChannelConfig {
         max: f64::INFINITY,
         resolution: 0.0,
         detect: true,
+        raster: None,
     }
 }
 

@@ -271,12 +271,15 @@ impl Device {
             && !device.resume_model(saved)
         {
             reset.push(Reset::Model);
+            // It may want readings at other instants.
+            let features = device.class.features.len();
+            device.frames.forget_extra(features);
         }
         if !same {
             device.frames.forget_kept();
         }
         if !asked {
-            device.frames.forget_extra();
+            device.frames.forget_extra(0);
         }
         device.resume_watches(&saved.watches, saved.window, &indices);
         device.silence = saved.silence;

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Device;
+use super::{Device, grown};
 use crate::boot_clock::{BootClock, Run as ClockRun};
 use crate::config::OutOfSkew;
 use crate::lean;
@@ -484,4 +484,13 @@ impl Device {
         reading.time = now;
         reading
     }
+}
+
+/// Bytes of what is remembered of so many senders, and of the channels that they send, at most.
+pub(super) fn bytes(senders: usize, channels: usize) -> usize {
+    if senders == 0 {
+        return 0;
+    }
+    let channel = grown(channels) * size_of::<Memory>() + channels * size_of::<Numbers>();
+    grown(senders) * size_of::<State>() + senders * size_of::<Run>() + channel
 }

@@ -6,6 +6,7 @@ mod gateway;
 mod isolation;
 mod kinds;
 mod properties;
+mod readings;
 mod restarts;
 mod revisions;
 mod scoring;

@@ -12,6 +12,8 @@ use super::textbook;
 use super::world::{ORIGIN, World, at};
 use crate::effect::WindowSummary;
 use crate::feature::Feature;
+use crate::grid::Align;
+use crate::raster::Raster;
 use crate::window::{LatePolicy, Report, WindowSpec};
 
 /// (time in nanoseconds after the origin, value), sorted.
@@ -20,6 +22,13 @@ type Contents = Vec<(i64, f64)>;
 type Windows = BTreeMap<(ChannelIndex, i64, i64), Contents>;
 
 const MS: i64 = 1_000_000;
+
+/// What a model might want of readings.
+const RASTER: Raster = Raster {
+    points: 7,
+    align: Align::Linear,
+    max_age: Span(400 * MS),
+};
 
 fn millis(n: i64) -> Span {
     Span::from_millis(n)
@@ -38,6 +47,34 @@ fn distinct(readings: &[Reading]) -> BTreeMap<ChannelIndex, Contents> {
         contents.dedup();
     }
     channels
+}
+
+/// What a window with these readings has at the instants of [`RASTER`].
+fn naive_raster(start: i64, end: i64, contents: &Contents) -> Vec<Option<f64>> {
+    let points = i64::from(RASTER.points);
+    let near = |at: i64, time: i64| (at - time).abs() <= RASTER.max_age.0;
+    (0..points)
+        .map(|point| {
+            let at = start + (end - start) * point / points;
+            let before = contents.iter().rfind(|(time, _)| *time <= at);
+            let after = contents.iter().find(|(time, _)| *time > at);
+            match (before, after) {
+                (Some(&(from, one)), Some(&(to, other))) => {
+                    let part = (at - from) as f64 / (to - from) as f64;
+                    let exact = from == at;
+                    (near(at, from) && (exact || near(at, to))).then_some(if exact {
+                        one
+                    } else {
+                        one + (other - one) * part
+                    })
+                }
+                (one, other) => {
+                    let (time, value) = *one.or(other)?;
+                    near(at, time).then_some(value)
+                }
+            }
+        })
+        .collect()
 }
 
 /// All windows of a channel that are closed once the device has stopped.
@@ -166,6 +203,8 @@ fn compare(effects: Vec<Effect>, mut expected: Windows, asked: &[Feature]) {
             .iter()
             .find(|part| part.channel == channel)
             .unwrap();
+        let seen = naive_raster(start, end, &contents);
+        assert_eq!(part.extra[asked.len()..], seen, "of {contents:?}");
         let seconds = |&(time, value): &(i64, f64)| ((time - start) as f64 / 1e9, value);
         let contents: Vec<_> = contents.iter().map(seconds).collect();
         for feature in Feature::BASIC {
@@ -219,12 +258,16 @@ fn case(longest: i64) -> impl Strategy<Value = (Vec<Reading>, Vec<Vec<Reading>>,
 }
 
 fn class(window: WindowSpec) -> ClassConfig {
-    ClassConfig {
+    let mut class = ClassConfig {
         window,
         features: Feature::EXTRA.to_vec(),
         report: Report::Periodic { every: millis(103) },
         ..fast_class()
+    };
+    for channel in &mut class.channels {
+        channel.raster = Some(RASTER);
     }
+    class
 }
 
 fn check(spec: WindowSpec, case: (Vec<Reading>, Vec<Vec<Reading>>, Vec<usize>)) {

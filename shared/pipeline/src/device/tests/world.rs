@@ -12,7 +12,7 @@ use crate::config::{
 use crate::effect::{Alert, AlertState, Score, WindowSummary};
 use crate::feature::Feature;
 use crate::gateway::Unset;
-use crate::scorer::{InputSpec, ModelId, Scorer, ScorerError, Transform};
+use crate::scorer::{InputSpec, ModelId, Scorer, ScorerError, Transform, View};
 use crate::time::Span;
 use crate::window::{Emit, LatePolicy, Report, WindowSpec};
 
@@ -34,6 +34,7 @@ pub(super) fn channel(name: &str) -> ChannelConfig {
         max: 1e6,
         resolution: 0.01,
         detect: true,
+        raster: None,
     }
 }
 
@@ -342,7 +343,7 @@ impl FakeScorer {
     pub(super) fn new(behaviour: Behaviour, warmup: u32, version: &str) -> Self {
         let input = |channel: &str| InputSpec {
             channel: channel.into(),
-            feature: Feature::Mean,
+            view: View::Feature(Feature::Mean),
             transform: Transform::Identity,
             center: 10.0,
             scale: 2.0,
