@@ -43,7 +43,7 @@ fn class() -> ClassConfig {
         channels: vec![
             channel("flow", Some("m³/h"), ChannelKind::Gauge),
             channel("valve", None, ChannelKind::Gauge),
-            channel("energy", None, ChannelKind::Counter),
+            channel("energy", None, ChannelKind::Counter { modulus: None }),
             channel("wind", None, ChannelKind::Degrees),
         ],
         virtuals: Vec::new(),

@@ -142,7 +142,10 @@ pub enum ChannelKind {
     #[default]
     Gauge,
     /// Something that only rises, but for resets.
-    Counter,
+    Counter {
+        /// What it goes around at, to begin at 0 again; `None`: it does not.
+        modulus: Option<u64>,
+    },
     /// Angles in degrees.
     Degrees,
     /// Angles in radians.

@@ -295,7 +295,9 @@ impl Feature {
     #[must_use]
     pub const fn is_of(self, kind: ChannelKind) -> bool {
         match self {
-            Self::Increase | Self::Rate | Self::Resets => matches!(kind, ChannelKind::Counter),
+            Self::Increase | Self::Rate | Self::Resets => {
+                matches!(kind, ChannelKind::Counter { .. })
+            }
             Self::CircularMean | Self::CircularDispersion | Self::CircularStd => {
                 matches!(kind, ChannelKind::Degrees | ChannelKind::Radians)
             }

@@ -157,9 +157,22 @@ impl Check<'_, '_> {
 
     /// What the values of a channel are. Angles are in what the unit says.
     fn kind(&mut self, raw: &raw::Channel, at: &Node<'_>) -> ChannelKind {
+        if let Some(modulus) = raw.modulus {
+            let at = at.key("modulus");
+            if raw.kind != raw::Kind::Counter {
+                let message = "only a counter goes around";
+                self.report
+                    .value(&at, message)
+                    .help("say kind = \"counter\", or leave it out");
+            } else if modulus < 2 {
+                self.report.value(&at, "must be at least 2");
+            }
+        }
         match raw.kind {
             raw::Kind::Gauge => ChannelKind::Gauge,
-            raw::Kind::Counter => ChannelKind::Counter,
+            raw::Kind::Counter => ChannelKind::Counter {
+                modulus: raw.modulus,
+            },
             raw::Kind::Angle => {
                 let Some(unit) = &raw.unit else {
                     return ChannelKind::Degrees;

@@ -293,7 +293,7 @@ impl Check<'_, '_> {
             }
             let gauge = feature.is_of(ChannelKind::Gauge);
             if !gauge && !channels.iter().any(|channel| feature.is_of(channel.kind)) {
-                let kind = if feature.is_of(ChannelKind::Counter) {
+                let kind = if feature.is_of(ChannelKind::Counter { modulus: None }) {
                     "counter"
                 } else {
                     "angle"

@@ -213,6 +213,9 @@ pub(in crate::config) struct Channel {
     /// rises, but for resets; `angle`, in degrees unless the unit is `rad`.
     #[serde(default = "default::kind")]
     pub kind: Kind,
+    /// Of a counter: what it goes around at, to begin at 0 again, like 4294967296 for one of 32 bits; in the channel's unit. Without it every fall is
+    /// a reset.
+    pub modulus: Option<u64>,
     /// What a value is taken for, before `min` and `max` are looked at: a scale and an offset, or a polynomial.
     pub calibration: Option<Calibration>,
     /// Smallest plausible value; what lies below is rejected. Default: none.

@@ -368,7 +368,13 @@ fn kinds_of_channels() {
     for (keys, kind) in [
         ("", ChannelKind::Gauge),
         ("kind = \"gauge\"", ChannelKind::Gauge),
-        ("kind = \"counter\"", ChannelKind::Counter),
+        ("kind = \"counter\"", ChannelKind::Counter { modulus: None }),
+        (
+            "kind = \"counter\"\nmodulus = 65536",
+            ChannelKind::Counter {
+                modulus: Some(65_536),
+            },
+        ),
         ("kind = \"angle\"", ChannelKind::Degrees),
         ("kind = \"angle\"\nunit = \"°\"", ChannelKind::Degrees),
         ("kind = \"angle\"\nunit = \"rad\"", ChannelKind::Radians),
@@ -383,6 +389,18 @@ fn kinds_of_channels() {
             "20:8 class[0].channels.temperature.unit: angles are in degrees or radians, not in `m` (write deg or rad; readings in other units are converted)",
         ],
     );
+    for (keys, fault) in [
+        (
+            "modulus = 65536",
+            "20:11 class[0].channels.temperature.modulus: only a counter goes around (say kind = \"counter\", or leave it out)",
+        ),
+        (
+            "modulus = 1\nkind = \"counter\"",
+            "20:11 class[0].channels.temperature.modulus: must be at least 2",
+        ),
+    ] {
+        check_line(20, keys, &[fault]);
+    }
     check_line(
         20,
         "kind = \"countr\"",

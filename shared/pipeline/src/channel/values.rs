@@ -38,10 +38,11 @@ impl Room {
             Feature::MeanCrossings => mean_crossings(values).map(|count| count as f64),
             Feature::Autocorrelation(lag) => autocorrelation(values, usize::from(lag)),
             Feature::Increase | Feature::Rate | Feature::Resets => {
-                if kind != ChannelKind::Counter {
+                let ChannelKind::Counter { modulus } = kind else {
                     return None;
-                }
-                let counter = Counter::of(None, times, values)?;
+                };
+                let modulus = modulus.map(|modulus| modulus as f64);
+                let counter = Counter::of(modulus, times, values)?;
                 match feature {
                     Feature::Increase => Some(counter.increase()),
                     Feature::Rate => counter.rate(),
@@ -125,7 +126,7 @@ fn directions(kind: ChannelKind, values: &[f64]) -> Option<Directions> {
     let unit = match kind {
         ChannelKind::Degrees => AngleUnit::Degrees,
         ChannelKind::Radians => AngleUnit::Radians,
-        ChannelKind::Gauge | ChannelKind::Counter => return None,
+        ChannelKind::Gauge | ChannelKind::Counter { .. } => return None,
     };
     Some(Directions::of(unit, values))
 }
@@ -139,6 +140,22 @@ mod tests {
     fn of(feature: Feature, kind: ChannelKind, readings: &[(f64, f64)]) -> Option<f64> {
         let (times, values): (Vec<_>, Vec<_>) = readings.iter().copied().unzip();
         Room::default().feature(feature, kind, &times, &values)
+    }
+
+    const COUNTER: ChannelKind = ChannelKind::Counter { modulus: None };
+
+    #[test]
+    fn a_counter_that_goes_around_has_not_been_reset() {
+        // 16 bits: around once, and then begun anew.
+        let readings = each_second(&[65_530.0, 65_535.0, 4.0, 30_000.0, 10.0]);
+        let around = ChannelKind::Counter {
+            modulus: Some(1 << 16),
+        };
+        let look = |feature, kind| of(feature, kind, &readings);
+        let risen = 5.0 + 5.0 + 29_996.0 + 10.0;
+        assert_eq!(look(Feature::Increase, around), Some(risen));
+        assert_eq!(look(Feature::Resets, around), Some(1.0));
+        assert_eq!(look(Feature::Resets, COUNTER), Some(2.0));
     }
 
     /// Values a second apart.
@@ -155,12 +172,12 @@ mod tests {
             (Feature::Rate, 2.0),
             (Feature::Resets, 1.0),
         ] {
-            assert_eq!(of(feature, ChannelKind::Counter, &readings), Some(expected));
+            assert_eq!(of(feature, COUNTER, &readings), Some(expected));
             assert_eq!(of(feature, ChannelKind::Gauge, &readings), None);
         }
         let one = &readings[..1];
-        assert_eq!(of(Feature::Increase, ChannelKind::Counter, one), Some(0.0));
-        assert_eq!(of(Feature::Rate, ChannelKind::Counter, one), None);
+        assert_eq!(of(Feature::Increase, COUNTER, one), Some(0.0));
+        assert_eq!(of(Feature::Rate, COUNTER, one), None);
     }
 
     #[test]
