@@ -5,12 +5,14 @@
 //! names of devices come from topics, errors from brokers.
 
 mod devices;
+mod freshness;
 
 use std::fmt::{self, Display, Formatter};
 
 use eyot_pipeline::Timestamp;
 
 use self::devices::Devices;
+use self::freshness::freshness;
 use super::equation::{Equation, Term};
 use super::format::{Age, Bytes, Count, Escaped, Years};
 use super::health::{Health, Status, health};
@@ -97,6 +99,7 @@ impl Display for Content {
         banner(f, overview, health)?;
         figures(f, overview)?;
         connections(f, overview)?;
+        freshness(f, &overview.freshness)?;
         books(f, overview)?;
         Display::fmt(devices, f)
     }

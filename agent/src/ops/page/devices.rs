@@ -85,7 +85,7 @@ impl Display for Devices {
             };
             return writeln!(f, "<p class=\"none\">{why}</p>\n</section>");
         }
-        f.write_str("<table>\n<thead><tr>")?;
+        f.write_str("<table class=\"devices\">\n<thead><tr>")?;
         for column in COLUMNS {
             write!(f, "<th scope=\"col\">{column}</th>")?;
         }

@@ -1,6 +1,9 @@
+use eyot_pipeline::Span;
+
 use super::*;
+use crate::ops::metrics::Stage;
 use crate::ops::tests::fake;
-use crate::ops::view::{GapView, GapsView};
+use crate::ops::view::{FreshnessView, GapView, GapsView};
 
 /// What the page shows, with tags turned into spaces.
 fn text(overview: Overview, devices: Vec<DeviceView>, filter: &str) -> String {
@@ -53,6 +56,43 @@ fn fields_that_no_rule_maps_are_listed() {
     );
     overview.sources[0].unmapped = (0..15).map(|i| format!("f{i}").into()).collect();
     check(&text(overview, Vec::new(), ""), &["f10 f11 and 3 more"]);
+}
+
+#[test]
+fn how_old_data_is_stands_by_class_and_stage_with_what_is_allowed() {
+    let mut overview = fake::overview();
+    let (score, late) = (overview.freshness[0].clone(), Span::from_secs(16));
+    let commit = FreshnessView {
+        stage: Stage::Commit,
+        limit: None,
+        ..score.clone()
+    };
+    let valve = FreshnessView {
+        class: "valve".into(),
+        recent_max: Some(late),
+        ..score.clone()
+    };
+    overview.freshness = vec![score, commit, valve];
+    let content = Content::new(overview.clone(), Vec::new(), "").to_string();
+    assert_eq!(
+        content
+            .matches("<td class=\"bad\" data-label=\"score\">")
+            .count(),
+        1
+    );
+    check(
+        &text(overview, Vec::new(), ""),
+        &[
+            "Freshness age of the oldest data within the last minute",
+            "Class admit score commit delivery",
+            "pump – 12 s of 15s allowed · pump-07 12 s pump-07 –",
+            "valve – 16 s of 15s allowed · pump-07 – –",
+            "Books",
+        ],
+    );
+    let mut none = fake::overview();
+    none.freshness.clear();
+    assert!(!text(none, Vec::new(), "").contains("Freshness"));
 }
 
 #[test]
