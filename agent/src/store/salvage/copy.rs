@@ -38,7 +38,12 @@ const BLOCKS: Table = Table {
 const DEAD_LETTERS: Table = Table {
     name: "dead_letters",
     key: "id",
-    columns: "at, source, topic, reason, detail, payload, payload_len, crc, count",
+    columns: "at, source, topic, reason, detail, payload, payload_len, crc, count, trace_id",
+};
+/// The same in a database of a time when entries had no names.
+const UNNAMED_LETTERS: Table = Table {
+    columns: "at, source, topic, reason, detail, payload, payload_len, crc, count, ''",
+    ..DEAD_LETTERS
 };
 
 /// What the old books say of a lane: enqueued, delivered, evicted.
@@ -414,15 +419,21 @@ impl<'a> Copy<'a> {
 
     fn letters(&mut self, old: &Connection) -> rusqlite::Result<bool> {
         let deadline = self.deadline;
-        scan::rows(old, DEAD_LETTERS, deadline, |row| {
+        let named = old.prepare("SELECT trace_id FROM dead_letters LIMIT 0");
+        let table = if named.is_ok() {
+            DEAD_LETTERS
+        } else {
+            UNNAMED_LETTERS
+        };
+        scan::rows(old, table, deadline, |row| {
             let Ok(letter) = row::letter(row) else {
                 return Ok(());
             };
             self.db
                 .prepare_cached(
                     "INSERT OR IGNORE INTO dead_letters
-                         (id, at, source, topic, reason, detail, payload, payload_len, crc, count)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                         (id, at, source, topic, reason, detail, payload, payload_len, crc, count, trace_id)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                 )?
                 .execute(letter)?;
             self.salvage.dead_letters += 1;

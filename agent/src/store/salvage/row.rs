@@ -88,6 +88,7 @@ pub(super) type Letter = (
     u64,
     u32,
     u64,
+    String,
 );
 
 /// A dead letter whose checksum is right, in the order of its columns.
@@ -110,6 +111,7 @@ pub(super) fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
         length,
         crc,
         count,
+        row.get(10)?,
     ))
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use eyot_journal::testing::Random;
 use eyot_pipeline::ledger::ReadingFate;
+use rusqlite::Connection;
 
 use super::*;
 use crate::store::{Checkpoint, Tallies};
@@ -73,7 +74,11 @@ async fn filled(dir: &Path) -> Identity {
         }
     }
     for n in 0..50 {
-        store.handle.dead_letter(letter("a/b", &[n])).await.unwrap();
+        let letter = DeadLetter {
+            trace_id: format!("{n:016x}"),
+            ..letter("a/b", &[n])
+        };
+        store.handle.dead_letter(letter).await.unwrap();
     }
     store.handle.flush().await.unwrap();
     let oldest = store.handle.fetch(Lane::Alert, 0, 100).await.unwrap();
@@ -82,6 +87,32 @@ async fn filled(dir: &Path) -> Identity {
     store.handle.flush().await.unwrap();
     store.thread.shutdown().await.unwrap();
     store.identity
+}
+
+/// The traces of dead letters.
+fn traces(dir: &Path) -> Vec<u64> {
+    let db = Connection::open(dir.join("eyot.db")).unwrap();
+    let mut select = db
+        .prepare("SELECT trace_id FROM dead_letters ORDER BY id")
+        .unwrap();
+    let traces = select.query_map([], |row| row.get(0)).unwrap();
+    let number = |text: rusqlite::Result<String>| u64::from_str_radix(&text.unwrap(), 16).unwrap();
+    traces.map(number).collect()
+}
+
+#[tokio::test]
+async fn letters_of_a_time_without_traces_are_salvaged_too() {
+    let dir = TempDir::new().unwrap();
+    filled(dir.path()).await;
+    let path = dir.path().join("eyot.db");
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch("ALTER TABLE dead_letters DROP COLUMN trace_id")
+        .unwrap();
+    drop(db);
+    std::fs::rename(&path, dir.path().join("eyot.db.salvage")).unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.salvage.clone().unwrap().dead_letters, 50);
+    store.thread.shutdown().await.unwrap();
 }
 
 /// Everything in the outbox, by device and number.
@@ -209,6 +240,7 @@ async fn a_salvage_that_was_interrupted_is_made_again_once() {
     assert_eq!(salvage.records, DEVICES * EFFECTS - 100);
     assert_eq!((salvage.devices, salvage.checkpoints), (DEVICES, DEVICES));
     assert_eq!((salvage.sources, salvage.dead_letters), (1, 50));
+    assert_eq!(traces(dir.path()), (0..50).collect::<Vec<_>>());
     assert!(!pending.exists() && store.set_aside.unwrap().exists());
     store.thread.shutdown().await.unwrap();
     assert!(open(dir.path()).set_aside.is_none());
