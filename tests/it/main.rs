@@ -26,6 +26,7 @@ mod outage;
 mod path;
 mod recovery;
 mod security;
+mod shuffled;
 mod shutdown;
 mod status;
 mod structure;
