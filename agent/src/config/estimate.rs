@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use eyot_decode::config::{OneOrMany, TimeAt};
 use eyot_pipeline::Span;
 use eyot_pipeline::device::Memory;
 use eyot_pipeline::window::Emit;
@@ -286,10 +287,14 @@ fn senders(config: &Config) -> usize {
         .iter()
         .flat_map(|source| &source.mapping.rules);
     let numbered = rules.any(|rule| {
-        let own_clock = rule
-            .time_format
-            .as_deref()
-            .is_some_and(|format| format.starts_with("uptime"));
+        let times = rule.time.iter().flat_map(OneOrMany::as_slice);
+        let formats = times.filter_map(|at| match at {
+            TimeAt::Detail(detail) => detail.format.as_deref(),
+            TimeAt::Path(_) => None,
+        });
+        let own_clock = formats
+            .chain(rule.time_format.as_deref())
+            .any(|format| format.starts_with("uptime"));
         rule.sequence.is_some() || rule.boot_id.is_some() || own_clock
     });
     let of_asset = |asset: &Asset| {

@@ -329,6 +329,10 @@ fn of_readings() -> Vec<Case> {
             ..quiet(WindowSpec::Hopping { length, hop: HOUR }, 2_048)
         }
     };
+    let silent = ClassConfig {
+        idle_timeout: HOUR,
+        ..weeks(7, vec![])
+    };
     let waiting = ClassConfig {
         frame_wait: Span::from_secs(1_200),
         features: merging.clone(),
@@ -343,6 +347,11 @@ fn of_readings() -> Vec<Case> {
         Case::new("full windows", full, 1, 7_000, 0.9),
         Case::new("spectra", spectral, 1, 7_000, 0.9),
         Case::new("weeks", weeks(7, vec![]), 60, 60 * 24 * 8, 0.4),
+        // All windows of the channel that stops wait for the others.
+        Case {
+            stops: true,
+            ..Case::new("weeks of silence", silent, 60, 60 * 24 * 8, 0.3)
+        },
         Case::new("a month", weeks(30, merging), 300, 12 * 24 * 31, 0.5),
         Case {
             stops: true,

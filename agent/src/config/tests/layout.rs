@@ -129,9 +129,15 @@ fn the_estimate_follows_the_windows() {
     assert!((500..1_000).contains(&each), "{each}");
     let kept = ", frames that may be revised ";
     assert!(revised.to_string().contains(kept), "{revised}");
-    let numbered = RIGHT.replace("decoder =", "sequence = { path = \"seq\" }\ndecoder =");
-    let numbered = Estimate::of(&parse(&numbered).unwrap(), |_| 0);
-    assert!(numbered.to_string().contains(", senders "), "{numbered}");
+    for key in [
+        "sequence = { path = \"seq\" }",
+        "time = { path = \"t\", format = \"uptime_ms\" }",
+        "time = \"t\"\ntime_format = \"uptime_ms\"",
+    ] {
+        let text = RIGHT.replace("decoder =", &format!("{key}\ndecoder ="));
+        let numbered = Estimate::of(&parse(&text).unwrap(), |_| 0);
+        assert!(numbered.to_string().contains(", senders "), "{numbered}");
+    }
     let model = Estimate::of(&parse(RIGHT).unwrap(), |_| 1_024);
     assert!(model.to_string().contains(", model 8.0 KiB, "), "{model}");
 

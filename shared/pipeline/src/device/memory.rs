@@ -7,12 +7,12 @@
 //!
 //! | | bytes at most |
 //! |---|---|
-//! | device and channels | 856 + 288 · ⌈c⌉ |
+//! | device and channels | 1,168 + 288 · ⌈c⌉; 104 · ⌈c⌉ more with windows of one channel each |
 //! | readings in windows | 16 · c · ⌈n⌉ |
 //! | panes | 168 · c · ⌈p⌉, and 280 · c · p with features that merge beyond those of every window |
 //! | frames that wait | 72 · ⌈w⌉ + w · (112 · ⌈c⌉ + 16 · e) |
 //! | frames that may be revised | 104 · ⌈r⌉ + r · (112 · ⌈c⌉ + 16 · e) |
-//! | detectors | for each channel that is watched, 80 + 4 · h a feature of the robust z-score, 80 one of the control chart |
+//! | detectors | for each channel that is watched, 72 + 4 · h a feature of the robust z-score, 96 one of the control chart |
 //! | model | 8 · ⌈m⌉ |
 //! | channels that are computed | 32 KiB an input, and 48 KiB for a correlation |
 //! | senders with numbers or clocks | 304 · ⌈s⌉ + 248 · s + 32 · ⌈c⌉ + 192 · c |
