@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::support::{Setup, run, write};
+use crate::support::{Setup, eyot, run, write};
 
 fn examples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
@@ -43,6 +44,21 @@ fn every_example_passes_and_says_what_it_means() {
             assert!(said.contains(expected), "{expected} is not in:\n{said}");
         }
     }
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/minimal.toml");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = Command::new(eyot())
+        .args(["check", example.to_str().unwrap()])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.success());
 }
 
 #[test]

@@ -1,9 +1,5 @@
 //! `eyot check`: whether a configuration is right, and what it would cost.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command speaks to its terminal"
-)]
+#![expect(clippy::print_stderr, reason = "a command speaks to its terminal")]
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +26,8 @@ pub fn run(path: &Path) -> ExitCode {
                 }
                 return ExitCode::FAILURE;
             }
-            println!("{}: ok\n{}", path.display(), Summary(&config, &widths));
+            let summary = Summary(&config, &widths);
+            super::say(format_args!("{}: ok\n{summary}", path.display()));
             ExitCode::SUCCESS
         }
         Err(faults) => {

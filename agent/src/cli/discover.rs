@@ -1,5 +1,4 @@
 //! `eyot discover`: what a broker carries, as a configuration to start from.
-#![expect(clippy::print_stdout, reason = "this is a command's output")]
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -64,7 +63,7 @@ pub fn run(args: &DiscoverArgs) -> anyhow::Result<()> {
     );
     let offers = offers(&seen.messages, clock::now());
     let proposal = propose(&seen.messages, &offers);
-    println!("{}", proposal.to_toml(&keys(args)).trim_end());
+    super::say(proposal.to_toml(&keys(args)).trim_end());
     if proposal.is_empty() {
         bail!("nothing of what came was understood, so there is no source to propose");
     }

@@ -17,6 +17,7 @@ mod tests;
 mod text;
 
 use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -136,20 +137,31 @@ fn publishing(
     })
 }
 
+/// Prints a line to standard output. That nobody reads it any more, as behind `| head`, is no failure.
+#[expect(
+    clippy::print_stderr,
+    clippy::exit,
+    reason = "a command speaks to its terminal, and has nothing left to do without one"
+)]
+fn say(line: impl Display) {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("error: cannot write to standard output: {error}");
+            std::process::exit(1)
+        }
+        _ => {}
+    }
+}
+
 /// Prints the schema to standard output.
-#[expect(clippy::print_stdout, reason = "this is a command's output")]
 fn report_schema() -> anyhow::Result<()> {
-    println!(
-        "{}",
-        serde_json::to_string_pretty(&crate::config::schema())?
-    );
+    say(serde_json::to_string_pretty(&crate::config::schema())?);
     Ok(())
 }
 
 /// Prints the outcome of a command to standard output: for people, or as one line of JSON.
-#[expect(clippy::print_stdout, reason = "this is a command's output")]
 fn report(outcome: &(impl Serialize + Display), json: bool) -> anyhow::Result<()> {
-    println!("{}", render(outcome, json)?);
+    say(render(outcome, json)?);
     Ok(())
 }
 

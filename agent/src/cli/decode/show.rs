@@ -1,5 +1,4 @@
 //! Events in print: for people, or as one JSON object a line.
-#![expect(clippy::print_stdout, reason = "this is a command's output")]
 
 use std::fmt::Write;
 
@@ -7,6 +6,7 @@ use eyot_decode::{Event, Fate, Reading, Time, Value};
 use eyot_pipeline::{Span, Timestamp};
 use serde_json::{Map, json};
 
+use crate::cli::say;
 use crate::clock::rfc3339;
 
 /// Prints what messages come to.
@@ -190,9 +190,9 @@ impl Events<'_> {
         for line in self.lines {
             let line = line.with("rule", rule);
             if self.show.json {
-                println!("{}", serde_json::Value::Object(line.0));
+                say(serde_json::Value::Object(line.0));
             } else {
-                println!("{}", line.text());
+                say(line.text());
             }
         }
     }

@@ -175,16 +175,15 @@ fn export(letters: &[DeadLetterRow], file: Option<&Path>) -> anyhow::Result<()> 
 }
 
 /// For people, or as one line of JSON.
-#[expect(clippy::print_stdout, reason = "this is a command's output")]
 fn print(
     text: &impl std::fmt::Display,
     value: &impl serde::Serialize,
     json: bool,
 ) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string(value)?);
+        super::say(serde_json::to_string(value)?);
     } else {
-        println!("{text}");
+        super::say(text);
     }
     Ok(())
 }

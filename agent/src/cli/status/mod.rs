@@ -1,9 +1,5 @@
 //! `eyot status`: how a running agent is doing, or how one that does not run was left.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command speaks to its terminal"
-)]
+#![expect(clippy::print_stderr, reason = "a command speaks to its terminal")]
 
 mod fetch;
 mod stored;
@@ -47,9 +43,9 @@ pub fn run(args: &StatusArgs) -> ExitCode {
     match status(args) {
         Ok((status, code)) => {
             if args.json {
-                println!("{status}");
+                super::say(status);
             } else {
-                println!("{}", Table(&status));
+                super::say(Table(&status));
             }
             ExitCode::from(code)
         }
